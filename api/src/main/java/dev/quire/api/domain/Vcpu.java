@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.quire.api.domain;
+
+import dev.quire.api.address.Gva;
+import dev.quire.api.hw.ControlBlock;
+import dev.quire.api.hw.OperationBlock;
+import dev.quire.api.hw.Registers;
+import dev.quire.api.hw.WalkTrace;
+import org.jspecify.annotations.Nullable;
+import org.osgi.annotation.versioning.ProviderType;
+
+/** A virtual CPU. Workloads run blocks on it; backends read and prepare it. */
+@ProviderType
+public interface Vcpu {
+  /** Its number in the domain, from 0. */
+  int number();
+
+  /** The domain it belongs to. */
+  Domain domain();
+
+  /**
+   * Runs a block from its index on. Guest code is never called back: on {@link RunResult#FAULT} the
+   * workload runs its handler as further blocks and then calls this again with the first one.
+   */
+  RunResult run(OperationBlock block);
+
+  /** The vector of the last {@link RunResult#FAULT}. */
+  int faultVector();
+
+  /** Its error code. */
+  int faultErrorCode();
+
+  /** Its linear address, if it is a page fault. */
+  @Gva long faultLinear();
+
+  /** The fault as the walk gave it, a {@link dev.quire.api.x86.Translation}: rule and level. */
+  long fault();
+
+  /** What the guest believes its registers to be. */
+  Registers registers();
+
+  /** What the hardware runs this vCPU with. */
+  ControlBlock control();
+
+  /**
+   * Walks the guest's own tables in software, changing and counting nothing.
+   *
+   * @param linear linear address
+   * @param access flags of {@link dev.quire.api.x86.Access}
+   * @param trace told of every step, or null
+   * @return a {@link dev.quire.api.x86.Translation} whose frame is guest-physical, or the fault;
+   *     with paging off, the address itself as a translation
+   */
+  long translate(@Gva long linear, long access, @Nullable WalkTrace trace);
+}

@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.quire.api.guest;
+
+import dev.quire.api.domain.Domain;
+import org.osgi.annotation.versioning.ConsumerType;
+
+/** Something for a guest to do, with a way to know whether it went as it should. */
+@ConsumerType
+public interface Workload extends AutoCloseable {
+  /**
+   * What the workload must have to run on.
+   *
+   * @param ramBytes guest RAM. Unit: bytes
+   * @param vcpus how many vCPUs
+   */
+  record Needs(long ramBytes, int vcpus) {}
+
+  /** What the machine and domain must offer. */
+  Needs needs();
+
+  /**
+   * Runs to the end or to the limit.
+   *
+   * @param domain freshly created
+   * @param monitor told how far the work is; asked whether to stop
+   * @throws InputException if the input turns out to be damaged
+   */
+  WorkloadReport run(Domain domain, WorkloadMonitor monitor);
+
+  @Override
+  void close();
+}

@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.quire.api.paging;
+
+import dev.quire.api.domain.Domain;
+import java.util.Set;
+import org.osgi.annotation.versioning.ConsumerType;
+
+/**
+ * One way to virtualise memory: shadow paging, nested paging, and so on. Providers declare
+ * themselves ServiceLoader style and are found by {@link #name}; a backend has no state of its own.
+ */
+@ConsumerType
+public interface PagingBackend {
+  /** What a backend can do; Xen's mode bits, and the CPU's help it needs. */
+  enum Feature {
+    /** The backend, not the guest interface, controls references to the guest's tables. */
+    REFCOUNTS,
+    /** Guest frames are not machine frames: a p2m lies between. */
+    TRANSLATE,
+    /** The hypervisor is not mapped in the guest's tables. */
+    EXTERNAL,
+    /** Can record which frames the guest writes. */
+    LOG_DIRTY,
+    /** Guest frames are machine frames and the guest runs its own tables on the bare machine. */
+    IDENTITY
+  }
+
+  /** The name that a configuration chooses it by. */
+  String name();
+
+  /** One sentence for {@code quire backends}. */
+  String description();
+
+  /** What it can do. */
+  Set<Feature> features();
+
+  /**
+   * Takes a domain over, at a safe point. All or nothing: if it throws, nothing has changed.
+   *
+   * @throws BackendUnavailableException if this machine or domain cannot be served, with the reason
+   */
+  PagingDomain attach(Domain domain);
+}
