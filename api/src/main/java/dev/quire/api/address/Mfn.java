@@ -9,9 +9,7 @@ import java.lang.annotation.RetentionPolicy;
 import java.lang.annotation.Target;
 import org.checkerframework.framework.qual.SubtypeOf;
 
-/**
- * A machine frame number: the host's own physical frame. Unit: frames of 4 KiB.
- */
+/** A machine frame number: the host's own physical frame. Unit: frames of 4 KiB. */
 @Documented
 @Retention(RetentionPolicy.RUNTIME)
 @Target({ElementType.TYPE_USE, ElementType.TYPE_PARAMETER})

@@ -34,13 +34,15 @@ public interface Domain {
    * @param gfn guest frame number
    * @return machine frame number, or {@link dev.quire.api.hw.FrameMapper#NONE}
    */
-  @Mfn long gfnToMfn(@Gfn long gfn);
+  @Mfn
+  long gfnToMfn(@Gfn long gfn);
 
   /** Whether guest frames are machine frames. */
   boolean isIdentity();
 
   /** The first guest frame of its memory: 0 unless guest frames are machine frames. */
-  @Gfn long firstFrame();
+  @Gfn
+  long firstFrame();
 
   /** How much memory it has, in a row from {@link #firstFrame}. Unit: frames. */
   long frames();

@@ -17,8 +17,8 @@ public interface Hypervisor {
   Domain createOwner(PagingBackend backend, int vcpus);
 
   /**
-   * A domain with memory of its own, on machine frames that the hypervisor allocates. Its guest frames
-   * begin at 0, or are the machine frames themselves if the backend is an identity one.
+   * A domain with memory of its own, on machine frames that the hypervisor allocates. Its guest
+   * frames begin at 0, or are the machine frames themselves if the backend is an identity one.
    *
    * @param backend serves it
    * @param vcpus how many vCPUs

@@ -5,7 +5,10 @@ package dev.quire.api.domain;
 public enum RunResult {
   /** The whole block is done. */
   DONE,
-  /** The guest must handle an exception: see the vCPU's fault; the operation at the block's index is not begun. */
+  /**
+   * The guest must handle an exception: see the vCPU's fault; the operation at the block's index is
+   * not begun.
+   */
   FAULT,
   /** The vCPU waits for something, such as a paged-out frame; run the block again later. */
   BLOCKED,

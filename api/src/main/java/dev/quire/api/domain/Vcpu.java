@@ -31,7 +31,8 @@ public interface Vcpu {
   int faultErrorCode();
 
   /** Its linear address, if it is a page fault. */
-  @Gva long faultLinear();
+  @Gva
+  long faultLinear();
 
   /** The fault as the walk gave it, a {@link dev.quire.api.x86.Translation}: rule and level. */
   long fault();

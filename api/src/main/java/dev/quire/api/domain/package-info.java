@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/**
- * Domains and vCPUs: what every backend shares. Implemented by {@code hypervisor}.
- */
+/** Domains and vCPUs: what every backend shares. Implemented by {@code hypervisor}. */
 @Version("0.1.0")
 @Export
 @NullMarked

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.quire.api.guest;
 
-/** A user's mistake: a bad file, option or configuration. The message names the file and the place. */
+/**
+ * A user's mistake: a bad file, option or configuration. The message names the file and the place.
+ */
 public final class InputException extends RuntimeException {
   private static final long serialVersionUID = 1L;
 

@@ -5,9 +5,15 @@ package dev.quire.api.hw;
 public enum ExitReason {
   /** Every operation of the block is done. */
   DONE,
-  /** A guest event that nobody intercepts: an exception to be delivered to the guest. Not an exit in the hardware's sense. */
+  /**
+   * A guest event that nobody intercepts: an exception to be delivered to the guest. Not an exit in
+   * the hardware's sense.
+   */
   FAULT,
-  /** A page fault that the intercepts ask for (VMX: exception bitmap with error-code mask and match). */
+  /**
+   * A page fault that the intercepts ask for (VMX: exception bitmap with error-code mask and
+   * match).
+   */
   PAGE_FAULT,
   /** A write to a control register, EFER, PKRU or PKRS whose changed bits are intercepted. */
   REGISTER_WRITE,

@@ -21,5 +21,6 @@ public interface FrameMapper {
    * @param gfn guest frame number
    * @return machine frame number, or {@link #NONE}
    */
-  @Mfn long toMachine(@Gfn long gfn);
+  @Mfn
+  long toMachine(@Gfn long gfn);
 }

@@ -34,7 +34,9 @@ public enum HwEvent {
   L2_HITS_1G("l2-hits-1g", "accesses", "second-level lookup"),
   /** Accesses that missed both levels. */
   L2_MISSES("l2-misses", "accesses", "second-level lookup"),
-  /** Hits whose rights or D bit did not suffice: the entry was dropped and the tables walked again. */
+  /**
+   * Hits whose rights or D bit did not suffice: the entry was dropped and the tables walked again.
+   */
   RIGHTS_REWALKS("rights-rewalks", "accesses", "rights check of a hit"),
   /** Walks begun by the hardware. */
   WALKS("walks", "walks", "walker"),

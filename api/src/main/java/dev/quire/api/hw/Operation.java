@@ -31,9 +31,13 @@ public final class Operation {
   /** The bits of the linear address. */
   public static final long ADDRESS = (1L << 57) - 1;
 
-  /** Control operations. Data accesses with operands in columns are made by {@link OperationBlock}. */
+  /**
+   * Control operations. Data accesses with operands in columns are made by {@link OperationBlock}.
+   */
   public enum Kind {
-    /** Locked compare-and-exchange; first operand: expected value, replacement in the result column. */
+    /**
+     * Locked compare-and-exchange; first operand: expected value, replacement in the result column.
+     */
     COMPARE_EXCHANGE,
     /** MOV to CR0. */
     MOV_CR0,

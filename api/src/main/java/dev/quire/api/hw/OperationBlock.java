@@ -6,9 +6,9 @@ import dev.quire.api.x86.Access;
 
 /**
  * Operations of one vCPU in program order, in columns of primitive arrays; the unit in which a
- * workload hands work to {@link dev.quire.api.domain.Vcpu#run}. A workload fills a block, has it run
- * until it is done, reads the columns, clears it and fills it again. Not safe for use by several
- * threads.
+ * workload hands work to {@link dev.quire.api.domain.Vcpu#run}. A workload fills a block, has it
+ * run until it is done, reads the columns, clears it and fills it again. Not safe for use by
+ * several threads.
  *
  * <p>{@link #next} is where execution goes on; operations before it are wholly done, those from it
  * on are not begun.
@@ -70,7 +70,9 @@ public final class OperationBlock {
     return next;
   }
 
-  /** Says how far execution came; for the CPU, and for whoever completes an operation in its place. */
+  /**
+   * Says how far execution came; for the CPU, and for whoever completes an operation in its place.
+   */
   public void next(int index) {
     next = index;
   }
@@ -184,7 +186,9 @@ public final class OperationBlock {
     return size++;
   }
 
-  /** The operations, packed as {@link Operation} says; a workload may write probes straight into it. */
+  /**
+   * The operations, packed as {@link Operation} says; a workload may write probes straight into it.
+   */
   public long[] operations() {
     return operations;
   }
@@ -213,5 +217,4 @@ public final class OperationBlock {
   public long[] reached() {
     return reached;
   }
-
 }

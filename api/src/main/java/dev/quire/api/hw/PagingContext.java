@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.quire.api.hw;
 
+import dev.quire.api.x86.CpuProfile;
 import dev.quire.api.x86.Cr0;
 import dev.quire.api.x86.Cr3;
 import dev.quire.api.x86.Cr4;
-import dev.quire.api.x86.CpuProfile;
 import dev.quire.api.x86.Efer;
 import dev.quire.api.x86.PagingRules;
 import org.jspecify.annotations.Nullable;
 
 /**
  * What a walk needs to know of a set of registers, worked out once and reused: the rules, the root,
- * the PDPTE registers and the keys. Refreshed by its owner with {@link #load} when registers change;
- * not safe for use by several threads.
+ * the PDPTE registers and the keys. Refreshed by its owner with {@link #load} when registers
+ * change; not safe for use by several threads.
  */
 public final class PagingContext {
   private static final long CR0_BITS = Cr0.PG | Cr0.WP;
@@ -58,7 +58,9 @@ public final class PagingContext {
     System.arraycopy(registers.pdptes, 0, pdptes, 0, pdptes.length);
   }
 
-  /** Takes rules and a root directly: for tables that no register points to, and for small worlds. */
+  /**
+   * Takes rules and a root directly: for tables that no register points to, and for small worlds.
+   */
   public void set(PagingRules newRules, long newRoot) {
     rules = newRules;
     root = newRoot;

@@ -6,8 +6,8 @@ import dev.quire.api.address.Mfn;
 import org.osgi.annotation.versioning.ProviderType;
 
 /**
- * The machine's memory: sparse, up to 2^52 bytes, little-endian, zero until written. Safe for use by
- * several CPUs at once: aligned accesses of up to 8 bytes are single-copy atomic.
+ * The machine's memory: sparse, up to 2^52 bytes, little-endian, zero until written. Safe for use
+ * by several CPUs at once: aligned accesses of up to 8 bytes are single-copy atomic.
  *
  * <p>A frame is an array of 512 longs. It is made at the first write and is that frame's home for
  * good, so holders of the array may keep it.

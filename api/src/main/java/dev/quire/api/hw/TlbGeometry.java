@@ -83,7 +83,8 @@ public record TlbGeometry(
     checkSizes("first-level instruction TLBs", instructions, true);
     checkSizes("second-level TLBs", second, false);
     if (structures.size() != 4) {
-      throw new IllegalArgumentException("paging-structure caches: four are wanted, for levels 2..5");
+      throw new IllegalArgumentException(
+          "paging-structure caches: four are wanted, for levels 2..5");
     }
     for (Tlb tlb : second) {
       checkWays("a second-level TLB", tlb.array());

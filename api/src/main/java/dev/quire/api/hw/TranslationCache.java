@@ -19,9 +19,10 @@ public interface TranslationCache {
   long MISS = 0;
 
   /**
-   * Serves accesses from {@code from} on, as long as each is a hit that has the rights it needs (and
-   * D, if it writes), and writes the machine addresses into {@code reached}. A cache that knows how to
-   * do this fast may stop early for any reason; whatever it does not serve comes to {@link #lookup}.
+   * Serves accesses from {@code from} on, as long as each is a hit that has the rights it needs
+   * (and D, if it writes), and writes the machine addresses into {@code reached}. A cache that
+   * knows how to do this fast may stop early for any reason; whatever it does not serve comes to
+   * {@link #lookup}.
    *
    * @param operations words of {@link Operation}; other than probes are not served
    * @param from first index
@@ -34,8 +35,8 @@ public interface TranslationCache {
   }
 
   /**
-   * Whether {@link #serve} would serve this operation, as far as can be told at a glance; the CPU then
-   * goes back to {@link #serve}.
+   * Whether {@link #serve} would serve this operation, as far as can be told at a glance; the CPU
+   * then goes back to {@link #serve}.
    */
   default boolean expects(long operation) {
     return false;
@@ -59,7 +60,10 @@ public interface TranslationCache {
    */
   void fill(long access, long translation);
 
-  /** Says that the state which hits depend on is now that of {@code context}; called before first use too. */
+  /**
+   * Says that the state which hits depend on is now that of {@code context}; called before first
+   * use too.
+   */
   void contextChanged(TranslationContext context);
 
   /** Drops everything. */

@@ -69,7 +69,9 @@ public final class TranslationContext {
     return pkrs;
   }
 
-  /** Flags that every access has in hardware: {@code USER} where the guest's kernel runs at CPL 3. */
+  /**
+   * Flags that every access has in hardware: {@code USER} where the guest's kernel runs at CPL 3.
+   */
   public long privilege() {
     return privilege;
   }

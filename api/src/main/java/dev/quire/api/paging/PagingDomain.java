@@ -14,14 +14,15 @@ import org.osgi.annotation.versioning.ConsumerType;
 @ConsumerType
 public interface PagingDomain {
   /**
-   * Chooses the mode for a vCPU from the guest's registers, prepares the control block (format, root,
-   * intercepts) and returns the mode. Called at attach and whenever CR0.PG, CR4, EFER or what else
-   * decides the mode changes.
+   * Chooses the mode for a vCPU from the guest's registers, prepares the control block (format,
+   * root, intercepts) and returns the mode. Called at attach and whenever CR0.PG, CR4, EFER or what
+   * else decides the mode changes.
    */
   PagingMode updatePagingModes(Vcpu vcpu);
 
   /**
-   * Guest memory changed behind the vCPUs' backs: a device, the hypervisor or the toolstack wrote it.
+   * Guest memory changed behind the vCPUs' backs: a device, the hypervisor or the toolstack wrote
+   * it.
    *
    * @param first first guest frame
    * @param count how many

@@ -33,7 +33,9 @@ public final class Cr4 {
   /** Protection keys for supervisor-mode pages. */
   public static final long PKS = 1L << 24;
 
-  /** The bits that have a part in paging; a change of one of them is what TLBs may have to know of. */
+  /**
+   * The bits that have a part in paging; a change of one of them is what TLBs may have to know of.
+   */
   public static final long PAGING = PSE | PAE | PGE | LA57 | PCIDE | SMEP | SMAP | PKE | PKS;
 
   private Cr4() {}

@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.quire.api.x86;
 
-/** Why the hardware refuses a translation: every refusal has a name (shown by {@code explain} and in reports). */
+/**
+ * Why the hardware refuses a translation: every refusal has a name (shown by {@code explain} and in
+ * reports).
+ */
 public enum FaultRule {
   /** An entry of the walk has P = 0. */
   NOT_PRESENT("SDM vol. 3, 4.7: P flag"),
@@ -9,13 +12,19 @@ public enum FaultRule {
   RESERVED_BIT("SDM vol. 3, 4.7: RSVD flag; tables 4-4 to 4-20"),
   /** A user-mode access, and U/S = 0 in an entry of the walk. */
   USER_TO_SUPERVISOR("SDM vol. 3, 4.6.1: user-mode accesses"),
-  /** A write by user mode, or by supervisor mode with CR0.WP = 1, and R/W = 0 in an entry of the walk. */
+  /**
+   * A write by user mode, or by supervisor mode with CR0.WP = 1, and R/W = 0 in an entry of the
+   * walk.
+   */
   READ_ONLY("SDM vol. 3, 4.6.1: data writes"),
   /** A fetch, and XD = 1 in an entry of the walk. */
   NO_EXECUTE("SDM vol. 3, 4.6.1: instruction fetches"),
   /** A supervisor-mode fetch from a user-mode address with CR4.SMEP = 1. */
   SMEP("SDM vol. 3, 4.6.1: CR4.SMEP"),
-  /** A supervisor-mode data access to a user-mode address with CR4.SMAP = 1, not exempt by EFLAGS.AC. */
+  /**
+   * A supervisor-mode data access to a user-mode address with CR4.SMAP = 1, not exempt by
+   * EFLAGS.AC.
+   */
   SMAP("SDM vol. 3, 4.6.1: CR4.SMAP"),
   /** The key of the page has its access-disable bit set in PKRU or IA32_PKRS. */
   KEY_ACCESS_DISABLED("SDM vol. 3, 4.6.2: ADi"),

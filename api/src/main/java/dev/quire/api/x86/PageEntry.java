@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.quire.api.x86;
 
-/** Bits of a paging-structure entry of the 2-level, PAE, 4- and 5-level formats and of NPT (SDM vol. 3, 4.3 to 4.5). */
+/**
+ * Bits of a paging-structure entry of the 2-level, PAE, 4- and 5-level formats and of NPT (SDM vol.
+ * 3, 4.3 to 4.5).
+ */
 public final class PageEntry {
   /** Present. */
   public static final long P = 1L;
@@ -24,7 +27,10 @@ public final class PageEntry {
   /** Dirty; ignored in entries that refer to a table. */
   public static final long D = 1L << 6;
 
-  /** Page size: the entry maps a page although it is above the last level. Bit 7 of a last-level entry is PAT. */
+  /**
+   * Page size: the entry maps a page although it is above the last level. Bit 7 of a last-level
+   * entry is PAT.
+   */
   public static final long PS = 1L << 7;
 
   /** Global; ignored in entries that refer to a table. */

@@ -89,12 +89,16 @@ public final class PagingFormat {
     return entryBytes;
   }
 
-  /** Width of the linear address that is translated; addresses in long mode are its sign extension. */
+  /**
+   * Width of the linear address that is translated; addresses in long mode are its sign extension.
+   */
   public int linearBits() {
     return linearBits;
   }
 
-  /** Whether linear addresses are 64 bits wide and must be canonical; otherwise they have 32 bits. */
+  /**
+   * Whether linear addresses are 64 bits wide and must be canonical; otherwise they have 32 bits.
+   */
   public boolean isLongMode() {
     return levels >= 4;
   }

@@ -25,7 +25,10 @@ public final class PagingRules {
   /** By level: bits that must be zero in an entry that maps a page. */
   private final long[] pageReserved = new long[HIGHEST_LEVEL + 1];
 
-  /** By level: the PS bit where it is honoured. At level 1 nothing is needed, every entry maps a page. */
+  /**
+   * By level: the PS bit where it is honoured. At level 1 nothing is needed, every entry maps a
+   * page.
+   */
   private final long[] pageSizeBit = new long[HIGHEST_LEVEL + 1];
 
   /**
@@ -53,8 +56,7 @@ public final class PagingRules {
    *
    * @return null with CR0.PG = 0
    */
-  public static @Nullable PagingRules of(
-      CpuProfile profile, long cr0, long cr4, long efer) {
+  public static @Nullable PagingRules of(CpuProfile profile, long cr0, long cr4, long efer) {
     if ((cr0 & Cr0.PG) == 0) {
       return null;
     }

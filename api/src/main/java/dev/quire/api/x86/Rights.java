@@ -63,7 +63,10 @@ public final class Rights {
     return keyRights(translation, access, flags, pkru, pkrs) == 0;
   }
 
-  /** Which rule refuses an access that {@link #permit} does not allow; keys are asked first, then NX, then the rest. */
+  /**
+   * Which rule refuses an access that {@link #permit} does not allow; keys are asked first, then
+   * NX, then the rest.
+   */
   public static FaultRule refusal(long translation, long access, int flags, int pkru, int pkrs) {
     boolean user = (access & Access.USER) != 0;
     boolean userPage = (translation & Translation.USER) != 0;
@@ -79,8 +82,7 @@ public final class Rights {
           ? FaultRule.KEY_ACCESS_DISABLED
           : FaultRule.KEY_WRITE_DISABLED;
     }
-    boolean smap =
-        userPage && (flags & SMAP) != 0 && (access & Access.SMAP_EXEMPT) == 0;
+    boolean smap = userPage && (flags & SMAP) != 0 && (access & Access.SMAP_EXEMPT) == 0;
     return smap ? FaultRule.SMAP : FaultRule.READ_ONLY;
   }
 

@@ -92,9 +92,7 @@ class AddressKindsTest {
     JavaCompiler javac = ToolProvider.getSystemJavaCompiler();
     DiagnosticCollector<JavaFileObject> found = new DiagnosticCollector<>();
     try (var files = javac.getStandardFileManager(found, Locale.ROOT, null)) {
-      javac
-          .getTask(null, files, found, options(), null, List.of(new Source(program)))
-          .call();
+      javac.getTask(null, files, found, options(), null, List.of(new Source(program))).call();
     }
     return found.getDiagnostics().stream()
         .filter(d -> d.getKind() == Diagnostic.Kind.ERROR)
@@ -105,10 +103,14 @@ class AddressKindsTest {
   private List<String> options() {
     String path = System.getProperty("java.class.path");
     return List.of(
-        "-d", classes.toString(),
-        "-classpath", path,
-        "-processorpath", path,
-        "-processor", "org.checkerframework.common.subtyping.SubtypingChecker",
+        "-d",
+        classes.toString(),
+        "-classpath",
+        path,
+        "-processorpath",
+        path,
+        "-processor",
+        "org.checkerframework.common.subtyping.SubtypingChecker",
         "-XDcompilePolicy=simple",
         "--should-stop=ifError=FLOW",
         System.getProperty("gate.errorprone"),
