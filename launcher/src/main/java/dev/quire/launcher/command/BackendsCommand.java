@@ -13,7 +13,8 @@ import picocli.CommandLine.Spec;
 
 @Command(
     name = "backends",
-    description = "Lists what was found in bundles/ and plugins/: backends, workloads, caches, TLBs.",
+    description =
+        "Lists what was found in bundles/ and plugins/: backends, workloads, caches, TLBs.",
     mixinStandardHelpOptions = true)
 @SuppressWarnings("NullAway.Init") // picocli sets the fields
 final class BackendsCommand implements Callable<Integer> {

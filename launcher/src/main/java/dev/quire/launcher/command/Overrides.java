@@ -11,7 +11,8 @@ final class Overrides {
   @Option(
       names = "--set",
       paramLabel = "KEY=VALUE",
-      description = "Sets a key of the configuration, such as machine.caching=off. May be repeated.")
+      description =
+          "Sets a key of the configuration, such as machine.caching=off. May be repeated.")
   private List<String> sets = new ArrayList<>();
 
   /** What was set, and after it what other options of the command stand for. */

@@ -42,7 +42,8 @@ final class ReplayCommand implements Callable<Integer> {
 
   @Option(
       names = "--check-ad",
-      description = "Also compares page-table memory, A and D bits included: key workload.check-ad.")
+      description =
+          "Also compares page-table memory, A and D bits included: key workload.check-ad.")
   private boolean checkAd;
 
   @Option(

@@ -14,7 +14,9 @@ import java.util.List;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
-/** The text of a configuration: a file over the defaults, and what the command line puts over both. */
+/**
+ * The text of a configuration: a file over the defaults, and what the command line puts over both.
+ */
 final class ConfigText {
   /** How values are shown in messages. */
   static final ConfigRenderOptions SHORT = ConfigRenderOptions.concise();
@@ -67,10 +69,14 @@ final class ConfigText {
     String value = override.substring(equals + 1).strip();
     String origin = "--set " + override;
     boolean structured = value.startsWith("[") || value.startsWith("{");
-    if (!structured) {
-      return ConfigFactory.parseMap(Map.of(key, value), origin);
+    try {
+      return structured
+          ? ConfigFactory.parseString(
+              key + " = " + value, ConfigParseOptions.defaults().setOriginDescription(origin))
+          : ConfigFactory.parseMap(Map.of(key, value), origin);
+    } catch (ConfigException e) {
+      String message = String.valueOf(e.getMessage());
+      throw new InputException(message.startsWith(origin) ? message : origin + ": " + message, e);
     }
-    ConfigParseOptions options = ConfigParseOptions.defaults().setOriginDescription(origin);
-    return ConfigFactory.parseString(key + " = " + value, options);
   }
 }

@@ -22,9 +22,9 @@ import java.util.stream.Collectors;
 import java.util.stream.Stream;
 
 /**
- * One object of a configuration, read key by key. Every wrong value is reported with the place where
- * it stands; {@link #end} reports keys that nobody has asked for, so that the reader of a section is
- * also the list of what may be in it.
+ * One object of a configuration, read key by key. Every wrong value is reported with the place
+ * where it stands; {@link #end} reports keys that nobody has asked for, so that the reader of a
+ * section is also the list of what may be in it.
  */
 final class Section {
   private final Config config;
@@ -100,7 +100,9 @@ final class Section {
   }
 
   private static <E extends Enum<E>> String namesOf(Class<E> type) {
-    return Stream.of(type.getEnumConstants()).map(Section::nameOf).collect(Collectors.joining(", "));
+    return Stream.of(type.getEnumConstants())
+        .map(Section::nameOf)
+        .collect(Collectors.joining(", "));
   }
 
   boolean isList(String key) {

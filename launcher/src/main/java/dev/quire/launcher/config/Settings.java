@@ -19,7 +19,8 @@ import org.jspecify.annotations.Nullable;
  *
  * @param machine what to build
  * @param backend which paging backend
- * @param bundles symbolic names of the bundles to start; absent for every bundle of the distribution
+ * @param bundles symbolic names of the bundles to start; absent for every bundle of the
+ *     distribution
  * @param workload what the guest does
  * @param report what to tell
  */
@@ -63,10 +64,11 @@ public record Settings(
    */
   public static Settings read(@Nullable Path file, List<String> overrides) {
     Section root = Section.root(ConfigText.read(file, overrides));
+    MachineSettings machine = MachineSettings.read(root.section("machine"));
     Section paging = root.section("paging");
     Settings settings =
         new Settings(
-            MachineSettings.read(root.section("machine")),
+            machine,
             paging.named("backend"),
             bundles(root),
             workload(root.section("workload")),

@@ -25,9 +25,10 @@ import org.osgi.framework.wiring.BundleRevision;
 import org.osgi.framework.wiring.FrameworkWiring;
 
 /**
- * An OSGi framework inside this process. It shares one copy of the API with the launcher: the system
- * bundle exports it, so that a backend seen through a service is of the very type that the launcher
- * calls. Its cache is a temporary directory, so that hosts never meet and nothing outlives one.
+ * An OSGi framework inside this process. It shares one copy of the API with the launcher: the
+ * system bundle exports it, so that a backend seen through a service is of the very type that the
+ * launcher calls. Its cache is a temporary directory, so that hosts never meet and nothing outlives
+ * one.
  */
 public final class PluginHost implements AutoCloseable {
   /** What bnd makes every {@code @ServiceProvider} require: somebody who registers providers. */
@@ -49,7 +50,8 @@ public final class PluginHost implements AutoCloseable {
   /**
    * A host.
    *
-   * @param mediates whether providers are registered by Quire's extender; otherwise a bundle must do it
+   * @param mediates whether providers are registered by Quire's extender; otherwise a bundle must
+   *     do it
    */
   PluginHost(ApiManifest api, boolean mediates) {
     try {
@@ -92,6 +94,11 @@ public final class PluginHost implements AutoCloseable {
 
   BundleContext context() {
     return framework.getBundleContext();
+  }
+
+  /** The directory that the framework keeps its copies in. */
+  Path cache() {
+    return cache;
   }
 
   /**

@@ -30,7 +30,7 @@ final class PluginJar {
       Pattern.compile(Pattern.quote(ApiManifest.ROOT.replace('.', '/')) + "/.*\\.class");
 
   /** What a plain jar may see of the Java platform besides {@code java.*}. */
-  private static final String PLATFORM = "javax.*,jdk.*,org.w3c.dom.*,org.xml.sax.*";
+  private static final String PLATFORM = "javax.*,jdk.*,org.w3c.*,org.xml.*";
 
   private final Path path;
 
@@ -74,7 +74,8 @@ final class PluginJar {
     return new InputException(path + ": not a readable jar: " + e.getMessage(), e);
   }
 
-  private static Optional<String> symbolicName(@org.jspecify.annotations.Nullable Manifest manifest) {
+  private static Optional<String> symbolicName(
+      @org.jspecify.annotations.Nullable Manifest manifest) {
     return Optional.ofNullable(manifest)
         .map(it -> it.getMainAttributes().getValue("Bundle-SymbolicName"))
         .map(header -> header.split(";", 2)[0].strip());
@@ -95,7 +96,8 @@ final class PluginJar {
 
   private void refuseWithoutProviders(JarFile jar) {
     boolean provides =
-        ServiceType.ALL.stream().anyMatch(it -> jar.getEntry(SERVICES + it.type().getName()) != null);
+        ServiceType.ALL.stream()
+            .anyMatch(it -> jar.getEntry(SERVICES + it.type().getName()) != null);
     if (!provides) {
       throw new InputException(
           path

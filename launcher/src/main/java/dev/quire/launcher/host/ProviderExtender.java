@@ -48,7 +48,7 @@ final class ProviderExtender extends BundleTracker<List<ServiceRegistration<?>>>
         register(bundle, type, declaration, registrations);
       }
     }
-    return registrations.isEmpty() ? null : registrations;
+    return registrations; // also an empty list: null would mean "ask again at the next event"
   }
 
   private <T> void register(
@@ -86,7 +86,9 @@ final class ProviderExtender extends BundleTracker<List<ServiceRegistration<?>>>
     for (Class<?> at = found; at != null; at = at.getSuperclass()) {
       for (Class<?> implemented : at.getInterfaces()) {
         if (implemented.getName().equals(type.getName())) {
-          return "implements another copy of " + type.getName() + ", one that is inside the plug-in";
+          return "implements another copy of "
+              + type.getName()
+              + ", one that is inside the plug-in";
         }
       }
     }
@@ -109,7 +111,8 @@ final class ProviderExtender extends BundleTracker<List<ServiceRegistration<?>>>
   @Override
   public void removedBundle(
       Bundle bundle, @Nullable BundleEvent event, List<ServiceRegistration<?>> registrations) {
-    // A stopping bundle's services are unregistered by the framework; here only this tracker closes.
+    // A stopping bundle's services are unregistered by the framework; here only this tracker
+    // closes.
     if (bundle.getState() == Bundle.ACTIVE) {
       registrations.forEach(ServiceRegistration::unregister);
     }

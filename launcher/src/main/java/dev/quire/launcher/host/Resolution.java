@@ -44,8 +44,13 @@ final class Resolution {
             .filter(it -> !isOffered(it))
             .map(this::describe)
             .collect(Collectors.joining("; "));
-    String reason = missing.isEmpty() ? "what it needs does not resolve either" : "needs " + missing;
-    return bundle.getLocation() + ": bundle " + bundle.getSymbolicName() + " does not resolve: " + reason;
+    String reason =
+        missing.isEmpty() ? "what it needs does not resolve either" : "needs " + missing;
+    return bundle.getLocation()
+        + ": bundle "
+        + bundle.getSymbolicName()
+        + " does not resolve: "
+        + reason;
   }
 
   private boolean isOffered(BundleRequirement requirement) {
@@ -89,7 +94,6 @@ final class Resolution {
   }
 
   private static String packageOf(BundleCapability capability) {
-    return Objects.toString(
-        capability.getAttributes().get(PackageNamespace.PACKAGE_NAMESPACE), "");
+    return Objects.toString(capability.getAttributes().get(PackageNamespace.PACKAGE_NAMESPACE), "");
   }
 }

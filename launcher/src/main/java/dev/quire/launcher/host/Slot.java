@@ -20,7 +20,9 @@ import org.osgi.util.tracker.ServiceTrackerCustomizer;
  * started beside an old one before that is uninstalled, and the slot is never empty on the way.
  */
 public final class Slot<T> implements AutoCloseable {
-  /** A provider and the version of its bundle, kept because an unregistered service has no bundle. */
+  /**
+   * A provider and the version of its bundle, kept because an unregistered service has no bundle.
+   */
   private record Candidate<T>(T provider, Version version, ServiceReference<T> reference) {}
 
   private final Map<ServiceReference<T>, Candidate<T>> candidates = new HashMap<>();

@@ -56,7 +56,8 @@ public final class Catalogue {
     out.println("TLB presets (machine.tlb.preset)");
     machines
         .presets()
-        .forEach((name, it) -> out.printf("  %-14s %s%n%17s%s%n", name, it.core(), "", it.source()));
+        .forEach(
+            (name, it) -> out.printf("  %-14s %s%n%17s%s%n", name, it.core(), "", it.source()));
     out.println();
   }
 }

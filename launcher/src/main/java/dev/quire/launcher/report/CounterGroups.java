@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.quire.launcher.report;
 
-import static dev.quire.api.hw.HwEvent.*;
-
 import dev.quire.api.hw.HwEvent;
 import java.util.List;
 
@@ -30,27 +28,57 @@ final class CounterGroups {
 
   static final List<TlbRow> TLB =
       List.of(
-          new TlbRow("L1 data", List.of(L1D_HITS_4K, L1D_HITS_2M, L1D_HITS_1G), L1D_MISSES),
-          new TlbRow("L1 instruction", List.of(L1I_HITS_4K, L1I_HITS_2M, L1I_HITS_1G), L1I_MISSES),
-          new TlbRow("L2", List.of(L2_HITS_4K, L2_HITS_2M, L2_HITS_1G), L2_MISSES));
+          new TlbRow(
+              "L1 data",
+              List.of(HwEvent.L1D_HITS_4K, HwEvent.L1D_HITS_2M, HwEvent.L1D_HITS_1G),
+              HwEvent.L1D_MISSES),
+          new TlbRow(
+              "L1 instruction",
+              List.of(HwEvent.L1I_HITS_4K, HwEvent.L1I_HITS_2M, HwEvent.L1I_HITS_1G),
+              HwEvent.L1I_MISSES),
+          new TlbRow(
+              "L2",
+              List.of(HwEvent.L2_HITS_4K, HwEvent.L2_HITS_2M, HwEvent.L2_HITS_1G),
+              HwEvent.L2_MISSES));
 
   static final List<HwEvent> REFERENCES =
-      List.of(REFERENCES_1, REFERENCES_2, REFERENCES_3, REFERENCES_4, REFERENCES_5);
+      List.of(
+          HwEvent.REFERENCES_1,
+          HwEvent.REFERENCES_2,
+          HwEvent.REFERENCES_3,
+          HwEvent.REFERENCES_4,
+          HwEvent.REFERENCES_5);
 
   static final List<Group> GROUPS =
       List.of(
-          new Group("accesses", List.of(ACCESSES, UNPAGED_ACCESSES)),
+          new Group("accesses", List.of(HwEvent.ACCESSES, HwEvent.UNPAGED_ACCESSES)),
           new Group(
-              "walks", List.of(WALKS, WALKS_TO_4K, WALKS_TO_2M, WALKS_TO_1G, RIGHTS_REWALKS)),
+              "walks",
+              List.of(
+                  HwEvent.WALKS,
+                  HwEvent.WALKS_TO_4K,
+                  HwEvent.WALKS_TO_2M,
+                  HwEvent.WALKS_TO_1G,
+                  HwEvent.RIGHTS_REWALKS)),
           new Group("memory references", REFERENCES),
           new Group(
-              "paging-structure caches", List.of(PSC_HITS_2, PSC_HITS_3, PSC_HITS_4, PSC_HITS_5)),
-          new Group("A/D assists", List.of(ACCESSED_SET, DIRTY_SET, ASSIST_RETRIES)),
-          new Group("faults", List.of(PAGE_FAULTS, GENERAL_PROTECTION)),
-          new Group("instructions", List.of(CR3_LOADS, CR3_NO_FLUSH, INVLPG, INVPCID)),
+              "paging-structure caches",
+              List.of(
+                  HwEvent.PSC_HITS_2, HwEvent.PSC_HITS_3, HwEvent.PSC_HITS_4, HwEvent.PSC_HITS_5)),
+          new Group(
+              "A/D assists",
+              List.of(HwEvent.ACCESSED_SET, HwEvent.DIRTY_SET, HwEvent.ASSIST_RETRIES)),
+          new Group("faults", List.of(HwEvent.PAGE_FAULTS, HwEvent.GENERAL_PROTECTION)),
+          new Group(
+              "instructions",
+              List.of(HwEvent.CR3_LOADS, HwEvent.CR3_NO_FLUSH, HwEvent.INVLPG, HwEvent.INVPCID)),
           new Group(
               "invalidations",
-              List.of(FLUSHES_ALL, FLUSHES_NON_GLOBAL, FLUSHES_PCID, FLUSHES_ADDRESS)));
+              List.of(
+                  HwEvent.FLUSHES_ALL,
+                  HwEvent.FLUSHES_NON_GLOBAL,
+                  HwEvent.FLUSHES_PCID,
+                  HwEvent.FLUSHES_ADDRESS)));
 
   private CounterGroups() {}
 }

@@ -9,7 +9,9 @@ import java.nio.file.Path;
 import java.util.List;
 import java.util.Locale;
 
-/** What {@code quire replay} prints: a line for each trace, its differences under it, and a total. */
+/**
+ * What {@code quire replay} prints: a line for each trace, its differences under it, and a total.
+ */
 public final class ReplayTable {
   private final PrintWriter out;
   private final int shown;

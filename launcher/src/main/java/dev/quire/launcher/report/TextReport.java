@@ -48,7 +48,10 @@ public final class TextReport {
 
   /** Prints what an explaining run says: where it stopped and the walk there. */
   public static void explain(PrintWriter out, Outcome outcome) {
-    outcome.report().facts().forEach((name, value) -> out.println(name + ": " + Numbers.show(value)));
+    outcome
+        .report()
+        .facts()
+        .forEach((name, value) -> out.println(name + ": " + Numbers.show(value)));
     outcome.report().explanations().forEach(out::println);
     out.flush();
   }
@@ -87,8 +90,7 @@ public final class TextReport {
 
   private void result(Outcome outcome) {
     long count = outcome.report().differences();
-    out.printf(
-        Locale.ROOT, "RESULT  %,d difference%s%n", count, count == 1 ? "" : "s");
+    out.printf(Locale.ROOT, "RESULT  %,d difference%s%n", count, count == 1 ? "" : "s");
     if (outcome.crash() != null) {
       out.println("        the domain crashed: " + outcome.crash());
     }
@@ -116,8 +118,7 @@ public final class TextReport {
   }
 
   private void tlb(Counters total, boolean rates) {
-    List<TlbRow> used =
-        CounterGroups.TLB.stream().filter(row -> lookups(row, total) > 0).toList();
+    List<TlbRow> used = CounterGroups.TLB.stream().filter(row -> lookups(row, total) > 0).toList();
     if (used.isEmpty()) {
       return;
     }
@@ -131,7 +132,8 @@ public final class TextReport {
       out.println(rates ? text.append(right(hitRate(row, total))) : text);
     }
     if (!rates) {
-      out.println("  (no rates: the accesses are not a program's, only the ones its recorder missed)");
+      out.println(
+          "  (no rates: the accesses are not a program's, only the ones its recorder missed)");
     }
     out.println();
   }
@@ -187,7 +189,9 @@ public final class TextReport {
         accesses == 0
             ? ""
             : String.format(
-                Locale.ROOT, ", %.1f ns per access, input included", 1.0 * outcome.nanos() / accesses);
+                Locale.ROOT,
+                ", %.1f ns per access, input included",
+                1.0 * outcome.nanos() / accesses);
     out.println();
     line("time", String.format(Locale.ROOT, "%.2f s%s", outcome.nanos() / 1e9, each));
   }

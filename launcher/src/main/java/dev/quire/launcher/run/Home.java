@@ -40,8 +40,12 @@ public record Home(Path folder) {
         Path jar = bundles.get(name.value());
         if (jar == null) {
           throw name.bad(
-              "no bundle \"" + name.value() + "\" in " + folder.resolve("bundles")
-                  + "; there are: " + String.join(", ", bundles.keySet()));
+              "no bundle \""
+                  + name.value()
+                  + "\" in "
+                  + folder.resolve("bundles")
+                  + "; there are: "
+                  + String.join(", ", bundles.keySet()));
         }
         jars.add(jar);
       }

@@ -61,7 +61,8 @@ public final class Launch implements AutoCloseable {
    */
   public static Launch open(Home home, Settings settings) {
     List<java.nio.file.Path> jars = home.jars(settings.bundles());
-    Launch launch = Guice.createInjector(new LauncherModule(home, settings)).getInstance(Launch.class);
+    Launch launch =
+        Guice.createInjector(new LauncherModule(home, settings)).getInstance(Launch.class);
     launch.host.launch(jars);
     return launch;
   }
@@ -104,8 +105,7 @@ public final class Launch implements AutoCloseable {
    */
   public Outcome run(Map<String, String> options, WorkloadMonitor monitor) {
     PagingBackend backend = require(backends, ServiceType.BACKEND, settings.backend());
-    WorkloadFactory factory =
-        require(workloads, ServiceType.WORKLOAD, settings.workload().kind());
+    WorkloadFactory factory = require(workloads, ServiceType.WORKLOAD, settings.workload().kind());
     HypervisorFactory hypervisor = hypervisors.get();
     if (hypervisor == null) {
       throw settings.backend().bad("no bundle that was started provides a hypervisor");

@@ -74,7 +74,6 @@ final class LauncherModule extends AbstractModule {
   @Provides
   @Singleton
   static Slot<TranslationCacheFactory> caches(PluginHost host, Settings settings) {
-    return host.slot(
-        ServiceType.CACHE, settings.machine().cache().map(Setting::value).orElse(""));
+    return host.slot(ServiceType.CACHE, settings.machine().cache().map(Setting::value).orElse(""));
   }
 }

@@ -58,7 +58,8 @@ final class MachineAssembly {
     MachineFactory factory = machines.get();
     if (factory == null) {
       throw new InputException(
-          settings.place() + ": no bundle that was started provides machines (dev.quire.hw-x86 does)");
+          settings.place()
+              + ": no bundle that was started provides machines (dev.quire.hw-x86 does)");
     }
     return factory;
   }
@@ -67,7 +68,8 @@ final class MachineAssembly {
    * Builds it.
    *
    * @param needs of the workload
-   * @param owned whether the guest's frames are the machine's, so that the guest's RAM is all there is
+   * @param owned whether the guest's frames are the machine's, so that the guest's RAM is all there
+   *     is
    */
   Assembled assemble(Workload.Needs needs, boolean owned) {
     MachineFactory factory = factory();
@@ -88,7 +90,10 @@ final class MachineAssembly {
     }
   }
 
-  /** A guest beside others lies in frames that the hypervisor gives it, and so do the backend's tables. */
+  /**
+   * A guest beside others lies in frames that the hypervisor gives it, and so do the backend's
+   * tables.
+   */
   private static List<Ram> ram(long guestBytes, boolean owned) {
     if (owned) {
       return MachineSettings.pc(guestBytes);
