@@ -52,8 +52,15 @@ public interface TranslationCache {
   long lookup(long access);
 
   /**
-   * Keeps the translation of a walk; also where {@link #lookup} has just found one that did not
-   * suffice and was dropped.
+   * Drops what {@link #lookup} has just found, because its rights or its D bit do not suffice: the
+   * tables are walked again before any fault is raised.
+   *
+   * @param access as in {@link #lookup}
+   */
+  void drop(long access);
+
+  /**
+   * Keeps the translation of a walk.
    *
    * @param access as in {@link #lookup}
    * @param translation not a fault

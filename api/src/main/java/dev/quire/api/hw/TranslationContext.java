@@ -39,6 +39,11 @@ public final class TranslationContext {
     this.privilege = privilege;
   }
 
+  /** Takes everything from {@code other}. */
+  public void set(TranslationContext other) {
+    set(other.format, other.tag, other.pcid, other.rights, other.pkru, other.pkrs, other.privilege);
+  }
+
   /** The format of the tables. */
   public PagingFormat format() {
     return format;

@@ -15,9 +15,15 @@ public final class PagingRules {
 
   private final PagingFormat format;
   private final int rights;
-  private final boolean globalPages;
-  private final boolean keys;
-  private final boolean pse36;
+
+  /** The G bit where CR4.PGE = 1. */
+  private final long globalBit;
+
+  /** The key bits of a {@link Translation} where keys are in force. */
+  private final long keyBits;
+
+  /** Bits 20:13 of a level-2 entry that are address bits 39:32. */
+  private final long pse36Bits;
 
   /** By level: bits that must be zero in an entry that refers to a table. */
   private final long[] tableReserved = new long[HIGHEST_LEVEL + 1];
@@ -31,6 +37,9 @@ public final class PagingRules {
    */
   private final long[] pageSizeBit = new long[HIGHEST_LEVEL + 1];
 
+  /** By level: the bits of an entry that are the address of the page it maps. */
+  private final long[] frameMask = new long[HIGHEST_LEVEL + 1];
+
   /**
    * The rules for a format.
    *
@@ -39,15 +48,18 @@ public final class PagingRules {
    */
   public PagingRules(PagingFormat format, CpuProfile profile, long cr0, long cr4, long efer) {
     this.format = format;
-    this.globalPages = (cr4 & Cr4.PGE) != 0;
+    this.globalBit = (cr4 & Cr4.PGE) != 0 ? PageEntry.G : 0;
     this.rights = rights(format, cr0, cr4, efer);
-    this.keys = (rights & (Rights.USER_KEYS | Rights.SUPERVISOR_KEYS)) != 0;
-    this.pse36 = format.entryBytes() == 4 && profile.has(Feature.PSE36);
+    boolean keys = (rights & (Rights.USER_KEYS | Rights.SUPERVISOR_KEYS)) != 0;
+    this.keyBits = keys ? PageEntry.KEY_MASK << Translation.KEY_SHIFT : 0;
+    boolean pse36 = format.entryBytes() == 4 && profile.has(Feature.PSE36);
+    this.pse36Bits = pse36 ? 0x1fe000L : 0;
     for (int level = 1; level <= format.levels(); level++) {
       long everywhere = reservedEverywhere(profile, efer);
       pageSizeBit[level] = pageSizeHonoured(level, profile, cr4) ? PageEntry.PS : 0;
       tableReserved[level] = everywhere | reservedInTable(level, profile);
       pageReserved[level] = everywhere | reservedInPage(level, profile);
+      frameMask[level] = format.frameMask() & -1L << format.shift(level);
     }
   }
 
@@ -123,7 +135,7 @@ public final class PagingRules {
     if (format.entryBytes() == 8) {
       return belowFrame; // bit 12 is PAT
     }
-    int addressBits = pse36 ? Math.min(profile.physicalBits(), 40) : 32;
+    int addressBits = pse36Bits != 0 ? Math.min(profile.physicalBits(), 40) : 32;
     long addressHigh = (1L << addressBits - 32) - 1 << PagingFormat.PAGE_SHIFT + 1;
     return belowFrame & ~addressHigh; // SDM vol. 3, table 4-4: bits 21:(M-19)
   }
@@ -157,19 +169,16 @@ public final class PagingRules {
    */
   public long leaf(long entry, int level) {
     long dirty = (entry & PageEntry.D) >>> 2;
-    long global = globalPages ? (entry & PageEntry.G) >>> 5 : 0;
-    long key = keys ? (entry >>> PageEntry.KEY_SHIFT & 15) << Translation.KEY_SHIFT : 0;
+    long global = (entry & globalBit) >>> 5;
+    long key = entry >>> PageEntry.KEY_SHIFT - Translation.KEY_SHIFT & keyBits;
     long size = (long) (level - 1) << Translation.SIZE_SHIFT;
     return frame(entry, level) | Translation.PRESENT | key | size | dirty | global;
   }
 
   /** The address of the page that an entry of {@code level} maps. */
   public long frame(long entry, int level) {
-    long frame = entry & format.frameMask() & -1L << format.shift(level);
-    if (level == 2 && pse36) {
-      frame |= (entry & 0x1fe000L) << 19; // PDE bits 20:13 are address bits 39:32
-    }
-    return frame;
+    long frame = entry & frameMask[level];
+    return level == 2 ? frame | (entry & pse36Bits) << 19 : frame;
   }
 
   /** The address of the table that an entry refers to. */

@@ -145,11 +145,6 @@ public final class SparseMemory implements PhysicalMemory {
   }
 
   @Override
-  public List<Ram> ram() {
-    return ram.ranges();
-  }
-
-  @Override
   public boolean isRam(@Maddr long address) {
     return ram.contains(Addresses.maddrToMfn(address));
   }

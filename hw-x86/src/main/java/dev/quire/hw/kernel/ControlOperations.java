@@ -1,0 +1,241 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.quire.hw.kernel;
+
+import dev.quire.api.address.Addresses;
+import dev.quire.api.address.Gva;
+import dev.quire.api.hw.ControlBlock;
+import dev.quire.api.hw.ControlRegisterUnit;
+import dev.quire.api.hw.Counters;
+import dev.quire.api.hw.ExitReason;
+import dev.quire.api.hw.HwEvent;
+import dev.quire.api.hw.Operation;
+import dev.quire.api.hw.OperationBlock;
+import dev.quire.api.hw.Registers;
+import dev.quire.api.x86.CpuProfile;
+import dev.quire.api.x86.CpuProfile.Feature;
+import dev.quire.api.x86.Cr0;
+import dev.quire.api.x86.Cr3;
+import dev.quire.api.x86.Cr4;
+import dev.quire.api.x86.Efer;
+import dev.quire.api.x86.PagingFormat;
+import dev.quire.api.x86.PagingRules;
+import dev.quire.api.x86.Vector;
+import dev.quire.hw.memory.SparseMemory;
+import org.jspecify.annotations.Nullable;
+
+/** Operations other than accesses: register writes, invalidations, hypercalls, restores. */
+final class ControlOperations {
+  private final CpuProfile profile;
+  private final ControlRegisterUnit registerUnit;
+  private final TranslationUnit translation;
+  private final long[] counters;
+  private final DataAccesses data;
+  private final ControlRegisterUnit.PdpteSource pdptes;
+
+  ControlOperations(
+      CpuProfile profile,
+      SparseMemory memory,
+      ControlRegisterUnit registerUnit,
+      TranslationUnit translation,
+      Counters counters,
+      DataAccesses data) {
+    this.profile = profile;
+    this.registerUnit = registerUnit;
+    this.translation = translation;
+    this.counters = counters.values();
+    this.data = data;
+    this.pdptes = address -> memory.load(Addresses.maddr(address), 8);
+  }
+
+  /**
+   * Does the operation at an index and moves on, or answers why the CPU must come out before it.
+   */
+  @Nullable ExitReason execute(ControlBlock control, OperationBlock block, int at, X86Cpu cpu) {
+    Operation.Kind kind = Operation.kind(block.operations()[at]);
+    long operand = block.operands()[at];
+    ExitReason exit =
+        switch (kind) {
+          case COMPARE_EXCHANGE -> compareExchange(control, block, at, cpu);
+          case MOV_CR0, MOV_CR3, MOV_CR4, WRMSR_EFER, WRPKRU, WRMSR_PKRS ->
+              write(control, kind, operand, cpu);
+          case INVLPG -> invalidatePage(control, Addresses.gva(operand));
+          case INVPCID -> invalidatePcid(control, block.moreOperands()[at], operand, cpu);
+          case HYPERCALL -> ExitReason.HYPERCALL;
+          case LOAD_CR0, LOAD_CR3, LOAD_CR4, LOAD_EFER, LOAD_PKRU, LOAD_PDPTE ->
+              restore(control, kind, operand, block.moreOperands()[at]);
+        };
+    if (exit == null) {
+      block.next(at + 1);
+    }
+    return exit;
+  }
+
+  private @Nullable ExitReason compareExchange(
+      ControlBlock control, OperationBlock block, int at, X86Cpu cpu) {
+    long fault = data.compareExchange(block, at);
+    return fault == 0 ? null : cpu.raise(control, fault, data.faultLinear());
+  }
+
+  // ---- registers ----
+
+  private @Nullable ExitReason write(
+      ControlBlock control, Operation.Kind kind, long operand, X86Cpu cpu) {
+    Registers registers = control.registers();
+    if (isIntercepted(control, kind, operand)) {
+      return ExitReason.REGISTER_WRITE;
+    }
+    int effects = registerUnit.write(registers, kind, operand, pdptes);
+    if ((effects & ControlRegisterUnit.UNDEFINED) != 0) {
+      return cpu.raiseWithoutWalk(control, Vector.UD, 0, Addresses.gva(0));
+    }
+    if ((effects & ControlRegisterUnit.GENERAL_PROTECTION) != 0) {
+      return cpu.raiseWithoutWalk(control, Vector.GP, 0, Addresses.gva(0));
+    }
+    translation.load(control);
+    if (kind == Operation.Kind.MOV_CR3) {
+      count(HwEvent.CR3_LOADS);
+      boolean kept = (registers.cr4 & Cr4.PCIDE) != 0 && (operand & Cr3.NO_FLUSH) != 0;
+      counters[HwEvent.CR3_NO_FLUSH.ordinal()] += kept ? 1 : 0;
+    }
+    flush(effects);
+    return null;
+  }
+
+  private void flush(int effects) {
+    if ((effects & ControlRegisterUnit.FLUSH_ALL) != 0) {
+      count(HwEvent.FLUSHES_ALL);
+      translation.dropCurrentTag();
+    } else if ((effects & ControlRegisterUnit.FLUSH_NON_GLOBAL) != 0) {
+      count(HwEvent.FLUSHES_NON_GLOBAL);
+      translation.dropNonGlobal();
+    } else if ((effects & ControlRegisterUnit.FLUSH_PCID) != 0) {
+      count(HwEvent.FLUSHES_PCID);
+      translation.dropPcid(translation.paging().pcid());
+    }
+  }
+
+  private static boolean isIntercepted(ControlBlock control, Operation.Kind kind, long operand) {
+    Registers registers = control.registers();
+    return switch (kind) {
+      case MOV_CR0 -> ((operand ^ registers.cr0) & control.cr0Intercepts()) != 0;
+      case MOV_CR3 -> control.cr3Intercepted();
+      case MOV_CR4 -> ((operand ^ registers.cr4) & control.cr4Intercepts()) != 0;
+      case WRMSR_EFER -> control.eferIntercepted();
+      default -> control.keysIntercepted();
+    };
+  }
+
+  /**
+   * A value without the instruction's checks: SMM entry and exit, restore. What the change makes
+   * untrue is flushed, globals too.
+   */
+  private @Nullable ExitReason restore(
+      ControlBlock control, Operation.Kind kind, long operand, long second) {
+    Registers registers = control.registers();
+    long changed;
+    switch (kind) {
+      case LOAD_CR0 -> {
+        changed = (registers.cr0 ^ operand) & Cr0.PG;
+        registers.cr0 = operand;
+      }
+      case LOAD_CR3 -> {
+        changed = registers.cr3 ^ operand & ~Cr3.NO_FLUSH;
+        registers.cr3 = operand & ~Cr3.NO_FLUSH;
+      }
+      case LOAD_CR4 -> {
+        changed = (registers.cr4 ^ operand) & Cr4.PAGING;
+        registers.cr4 = operand;
+      }
+      case LOAD_EFER -> {
+        changed = (registers.efer ^ operand) & (Efer.LMA | Efer.NXE);
+        registers.efer = operand;
+      }
+      case LOAD_PKRU -> {
+        changed = 0;
+        registers.pkru = (int) operand;
+      }
+      default -> {
+        int index = (int) second & Registers.PDPTES - 1;
+        changed = registers.pdptes[index] ^ operand;
+        registers.pdptes[index] = operand;
+      }
+    }
+    translation.load(control);
+    if (changed != 0) {
+      count(HwEvent.FLUSHES_ALL);
+      translation.dropCurrentTag();
+    }
+    return null;
+  }
+
+  // ---- invalidation ----
+
+  private @Nullable ExitReason invalidatePage(ControlBlock control, @Gva long linear) {
+    if (control.invalidationIntercepted()) {
+      return ExitReason.INVLPG;
+    }
+    count(HwEvent.INVLPG);
+    if (isCanonical(control, linear)) { // otherwise INVLPG does nothing at all
+      count(HwEvent.FLUSHES_ADDRESS);
+      translation.dropPage(translation.paging().pcid(), linear, true);
+    }
+    return null;
+  }
+
+  private @Nullable ExitReason invalidatePcid(
+      ControlBlock control, long typeAndPcid, long address, X86Cpu cpu) {
+    if (!profile.has(Feature.INVPCID)) {
+      return cpu.raiseWithoutWalk(control, Vector.UD, 0, Addresses.gva(0));
+    }
+    if (control.invalidationIntercepted()) {
+      return ExitReason.INVPCID;
+    }
+    int type = (int) typeAndPcid;
+    long pcid = typeAndPcid >>> 32;
+    @Gva long linear = Addresses.gva(address);
+    if (!isInvpcidLegal(control, type, pcid, linear)) {
+      return cpu.raiseWithoutWalk(control, Vector.GP, 0, Addresses.gva(0));
+    }
+    count(HwEvent.INVPCID);
+    switch (type) {
+      case 0 -> {
+        count(HwEvent.FLUSHES_ADDRESS);
+        translation.dropPage((int) pcid, linear, false);
+      }
+      case 1 -> {
+        count(HwEvent.FLUSHES_PCID);
+        translation.dropPcid((int) pcid);
+      }
+      case 2 -> {
+        count(HwEvent.FLUSHES_ALL);
+        translation.dropCurrentTag();
+      }
+      default -> {
+        count(HwEvent.FLUSHES_NON_GLOBAL);
+        translation.dropNonGlobal();
+      }
+    }
+    return null;
+  }
+
+  /** SDM vol. 2, INVPCID: #GP(0). */
+  private static boolean isInvpcidLegal(
+      ControlBlock control, int type, long pcid, @Gva long linear) {
+    if (type < 0 || type > 3 || pcid > Cr3.PCID) {
+      return false;
+    }
+    boolean pcids = (control.registers().cr4 & Cr4.PCIDE) != 0;
+    return type >= 2 || (pcids || pcid == 0) && (type == 1 || isCanonical(control, linear));
+  }
+
+  private static boolean isCanonical(ControlBlock control, @Gva long linear) {
+    Registers registers = control.registers();
+    PagingFormat format = PagingRules.format(registers.cr4, registers.efer);
+    boolean paged = (registers.cr0 & Cr0.PG) != 0;
+    return !paged || !format.isLongMode() || format.isCanonical(linear);
+  }
+
+  private void count(HwEvent event) {
+    counters[event.ordinal()]++;
+  }
+}

@@ -1,0 +1,394 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.quire.hw.kernel;
+
+import dev.quire.api.address.Addresses;
+import dev.quire.api.address.Gva;
+import dev.quire.api.address.Mfn;
+import dev.quire.api.hw.Counters;
+import dev.quire.api.hw.FrameMapper;
+import dev.quire.api.hw.HwEvent;
+import dev.quire.api.hw.Operation;
+import dev.quire.api.hw.PagingContext;
+import dev.quire.api.hw.PhysicalMemory;
+import dev.quire.api.hw.WalkTrace;
+import dev.quire.api.x86.Access;
+import dev.quire.api.x86.FaultRule;
+import dev.quire.api.x86.PageEntry;
+import dev.quire.api.x86.PagingFormat;
+import dev.quire.api.x86.PagingRules;
+import dev.quire.api.x86.Translation;
+import dev.quire.hw.memory.FrameEntries;
+import dev.quire.hw.memory.SparseMemory;
+import java.lang.invoke.MethodHandles;
+import java.util.Arrays;
+import java.util.Objects;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The walk through page tables of one format. A template, see {@link AssocCache}: the format and
+ * the caches are constants, so that the walk of each format compiles to straight code.
+ *
+ * <p>Every entry of every walk is read and judged by {@link #step}, which turns what is known above
+ * a level into what is known below it:
+ *
+ * <pre>
+ *   a table   0 | 51..12 its frame | 5 A in all entries | 2 user | 1 writable | 0 executable
+ *   a page    a {@link Translation}, and NEEDS_ACCESSED if an entry above or the entry itself has A = 0
+ *   a fault   a {@link Translation} that is one
+ * </pre>
+ *
+ * Two roads lead through the steps. {@link #descend} goes down from the root and, on the way back
+ * from a walk that succeeded, sets A and D by compare-and-exchange; a walk that faults changes
+ * nothing. The hardware's fast road, {@link #table1} and its like, enters as low as the
+ * paging-structure caches allow and succeeds if nothing needs to be written; whatever else it
+ * meets, it leaves to descend.
+ */
+public final class TableWalker extends Walker {
+  private static final WalkerParts PARTS =
+      Specializer.data(MethodHandles.lookup(), WalkerParts.class);
+  private static final PagingFormat FORMAT = PARTS.format();
+  private static final SparseMemory MEMORY = PARTS.memory();
+  private static final int LEVELS = FORMAT.levels();
+  private static final boolean HALF_ENTRIES = FORMAT.entryBytes() == 4;
+  private static final boolean REGISTER_ROOT = FORMAT.rootInRegisters();
+  private static final long FRAME = FORMAT.frameMask();
+
+  private static final WalkerParts.@Nullable Hardware HARDWARE = PARTS.hardware();
+  private static final boolean COUNTS = HARDWARE != null;
+  private static final StructureCaches STRUCTURES =
+      HARDWARE == null ? StructureCaches.none() : HARDWARE.structures();
+  private static final @Nullable Cache PDE = STRUCTURES.level(2);
+  private static final @Nullable Cache PDPTE = STRUCTURES.level(3);
+  private static final @Nullable Cache PML4E = STRUCTURES.level(4);
+  private static final @Nullable Cache PML5E = STRUCTURES.level(5);
+  private static final boolean CACHES = STRUCTURES.exist();
+  private static final long[] COUNTERS =
+      HARDWARE == null ? new Counters().values() : HARDWARE.counters().values();
+
+  private static final int REFERENCES = HwEvent.REFERENCES_1.ordinal() - 1;
+  private static final int PSC_HITS = HwEvent.PSC_HITS_2.ordinal() - 2;
+  private static final int WALKS = HwEvent.WALKS.ordinal();
+  private static final int WALKS_TO = HwEvent.WALKS_TO_4K.ordinal();
+  private static final int ACCESSED_SET = HwEvent.ACCESSED_SET.ordinal();
+  private static final int DIRTY_SET = HwEvent.DIRTY_SET.ordinal();
+  private static final int RETRIES = HwEvent.ASSIST_RETRIES.ordinal();
+
+  private static final long EXECUTABLE = 1L;
+  private static final long RIGHTS = PageEntry.RW | PageEntry.US | EXECUTABLE;
+  private static final long CARRIED = RIGHTS | PageEntry.A;
+  private static final long NEEDS_ACCESSED = 1L << 62;
+
+  /** The answer of a walk that lost a race for an entry: begin again. */
+  private static final long RETRY = NEEDS_ACCESSED | 1L << 61;
+
+  /** Where tables were that level-1 entries were read from lately, for {@link #touch}. */
+  private static final long[][] hints = new long[1 << 10][];
+
+  /** 1, or 0 while the fast road's references are being made again. */
+  private static int counted = 1;
+
+  /** Whether the fast road entered below the root. */
+  private static boolean entered;
+
+  static {
+    Arrays.fill(hints, new long[PhysicalMemory.FRAME_LONGS]);
+  }
+
+  /** For {@link Specializer}. */
+  public TableWalker() {}
+
+  @Override
+  public long walk(long access) {
+    PagingContext context = Objects.requireNonNull(HARDWARE).context();
+    long linear = access << 7 >> 7;
+    COUNTERS[WALKS]++;
+    entered = false;
+    if (CACHES && FORMAT.isCanonical(linear)) {
+      long above = table1(context, access);
+      long result = above < 0 || isPage(above) ? above : lastStep(context, above, access);
+      if (result > 0
+          && (result & NEEDS_ACCESSED) == 0
+          && Verdict.suffices(context, result, access)) {
+        COUNTERS[WALKS_TO + Translation.size(result)]++;
+        return result;
+      }
+    }
+    return fromTheRoot(context, linear, access);
+  }
+
+  /**
+   * A walk that the fast road could not finish: a fault, an entry to be written, or no caches.
+   * Where it came by way of a cached entry, the hardware walks again from the root before it raises
+   * a fault, and that is counted; where it did not, the same references are only made again here.
+   */
+  private static long fromTheRoot(PagingContext context, long linear, long access) {
+    counted = CACHES && !entered ? 0 : 1;
+    long result = slowWalk(context, linear, access, null, true, null);
+    counted = 1;
+    if (!Translation.isFault(result)) {
+      COUNTERS[WALKS_TO + Translation.size(result)]++;
+    }
+    return result;
+  }
+
+  @Override
+  public long walk(
+      PagingContext context,
+      @Gva long linear,
+      long access,
+      @Nullable FrameMapper frames,
+      boolean update,
+      @Nullable WalkTrace trace) {
+    return slowWalk(context, linear, access, frames, update, trace);
+  }
+
+  private static long slowWalk(
+      PagingContext context,
+      long linear,
+      long access,
+      @Nullable FrameMapper frames,
+      boolean update,
+      @Nullable WalkTrace trace) {
+    if (!FORMAT.isCanonical(linear)) {
+      return Translation.fault(FaultRule.NOT_CANONICAL, 0, 0);
+    }
+    long flagged = access & Access.MASK | linear & Operation.ADDRESS;
+    while (true) {
+      if (trace != null) {
+        trace.clear();
+      }
+      long root = context.root() & PageEntry.FRAME | CARRIED;
+      long result = descend(context, root, LEVELS, flagged, frames, update, trace);
+      if (result != RETRY) {
+        return result;
+      }
+      COUNTERS[RETRIES]++; // of nobody's counters in software
+    }
+  }
+
+  // ---- from the root down, and back with A and D ----
+
+  private static long descend(
+      PagingContext context,
+      long above,
+      int level,
+      long access,
+      @Nullable FrameMapper frames,
+      boolean update,
+      @Nullable WalkTrace trace) {
+    if (REGISTER_ROOT && level == LEVELS) {
+      long below = registerStep(context, access, trace);
+      return below < 0 ? below : descend(context, below, level - 1, access, frames, update, trace);
+    }
+    long[] frame = tableFrame(above, frames);
+    if (frame == null) {
+      return Verdict.malformed(context, FaultRule.TABLE_NOT_MEMORY, level, access);
+    }
+    int at = FORMAT.index(access, level);
+    long entry = load(frame, at);
+    if (trace != null) {
+      long address = (above & FRAME) + (long) at * FORMAT.entryBytes();
+      trace.step(level, address, entry, access << 7 >> 7, FORMAT);
+    }
+    long below = step(context, above, entry, level, access);
+    if (below < 0) {
+      return below;
+    }
+    boolean page = isPage(below);
+    long result =
+        page
+            ? Verdict.checked(context, below, access)
+            : descend(context, below, level - 1, access, frames, update, trace);
+    if (result < 0 || result == RETRY) {
+      return result;
+    }
+    if (!update) {
+      return result & ~NEEDS_ACCESSED;
+    }
+    return assist(above, frame, at, entry, page, result, access, frames);
+  }
+
+  /** Sets what is missing of A, and in the entry that maps the page of D. */
+  private static long assist(
+      long above,
+      long[] frame,
+      int at,
+      long entry,
+      boolean page,
+      long result,
+      long access,
+      @Nullable FrameMapper frames) {
+    boolean dirty = page && (access & Access.WRITE) != 0;
+    long wanted = PageEntry.A | (dirty ? PageEntry.D : 0);
+    long missing = wanted & ~entry;
+    if (missing != 0) {
+      if (!MEMORY.isHome(machineFrame(above, frames))) {
+        return result & ~NEEDS_ACCESSED; // device memory: nothing to write to
+      }
+      boolean done =
+          HALF_ENTRIES
+              ? FrameEntries.compareAndSetHalf(frame, at, entry, entry | missing)
+              : FrameEntries.compareAndSet(frame, at, entry, entry | missing);
+      if (!done) {
+        return RETRY;
+      }
+      COUNTERS[ACCESSED_SET] += missing >>> 5 & 1;
+      COUNTERS[DIRTY_SET] += missing >>> 6;
+    }
+    return result & ~NEEDS_ACCESSED | (dirty ? Translation.DIRTY : 0);
+  }
+
+  // ---- one entry ----
+
+  /** Judges an entry: what is below it, given what is above. */
+  private static long step(PagingContext context, long above, long entry, int level, long access) {
+    if (COUNTS) {
+      COUNTERS[REFERENCES + level] += counted;
+    }
+    PagingRules rules = Verdict.rules(context);
+    if ((entry & PageEntry.P) == 0) {
+      return Verdict.notPresent(context, level, access);
+    }
+    boolean page = rules.mapsPage(entry, level);
+    if ((entry & rules.reserved(level, page)) != 0) {
+      return Verdict.malformed(context, FaultRule.RESERVED_BIT, level, access);
+    }
+    long carried = (entry & (CARRIED & ~EXECUTABLE) | ~entry >>> 63) & above;
+    if (!page) {
+      return entry & FRAME | carried;
+    }
+    long rights = (carried & (PageEntry.RW | PageEntry.US)) >>> 1 | (carried & EXECUTABLE) << 2;
+    long unaccessed = (~carried & PageEntry.A) << 62 - 5;
+    return rules.leaf(entry, level) | rights | unaccessed;
+  }
+
+  private static long registerStep(PagingContext context, long access, @Nullable WalkTrace trace) {
+    int index = FORMAT.index(access, LEVELS);
+    long entry = context.pdptes()[index];
+    if (trace != null) {
+      trace.step(LEVELS, -1, entry, access << 7 >> 7, FORMAT);
+    }
+    return (entry & PageEntry.P) == 0
+        ? Verdict.notPresent(context, LEVELS, access)
+        : entry & FRAME | CARRIED;
+  }
+
+  private static boolean isPage(long below) {
+    return (below & Translation.PRESENT) != 0;
+  }
+
+  private static long load(long[] frame, int position) {
+    if (HALF_ENTRIES) {
+      long both = frame[position >>> 1];
+      return (position & 1) == 0 ? both & 0xffffffffL : both >>> 32;
+    }
+    return frame[position];
+  }
+
+  private static long @Nullable [] tableFrame(long above, @Nullable FrameMapper frames) {
+    @Mfn long mfn = machineFrame(above, frames);
+    return mfn == FrameMapper.NONE ? null : MEMORY.frameToRead(mfn);
+  }
+
+  private static @Mfn long machineFrame(long above, @Nullable FrameMapper frames) {
+    long number = (above & FRAME) >>> PagingFormat.PAGE_SHIFT;
+    return frames == null ? Addresses.mfn(number) : frames.toMachine(Addresses.gfn(number));
+  }
+
+  // ---- the hardware's fast road: as low as the caches allow ----
+
+  private static long lastStep(PagingContext context, long above, long access) {
+    long[] frame = MEMORY.frameToRead(Addresses.mfn((above & FRAME) >>> PagingFormat.PAGE_SHIFT));
+    int hint = (int) (access >>> FORMAT.shift(2)) & hints.length - 1;
+    if (hints[hint] != frame) {
+      hints[hint] = frame;
+    }
+    return step(context, above, load(frame, FORMAT.index(access, 1)), 1, access);
+  }
+
+  /** What is known of the level-1 table. */
+  private static long table1(PagingContext context, long access) {
+    if (PDE != null) {
+      int slot = PDE.find(prefix(access, 2));
+      if (slot >= 0) {
+        return entering(2, PDE.value(slot));
+      }
+    }
+    return through(context, table2(context, access), access, 2, PDE);
+  }
+
+  private static long table2(PagingContext context, long access) {
+    if (LEVELS == 2) {
+      return context.root() | CARRIED;
+    }
+    if (PDPTE != null) {
+      int slot = PDPTE.find(prefix(access, 3));
+      if (slot >= 0) {
+        return entering(3, PDPTE.value(slot));
+      }
+    }
+    if (REGISTER_ROOT) {
+      return registerStep(context, access, null);
+    }
+    return through(context, table3(context, access), access, 3, PDPTE);
+  }
+
+  private static long table3(PagingContext context, long access) {
+    if (PML4E != null) {
+      int slot = PML4E.find(prefix(access, 4));
+      if (slot >= 0) {
+        return entering(4, PML4E.value(slot));
+      }
+    }
+    return through(context, table4(context, access), access, 4, PML4E);
+  }
+
+  private static long table4(PagingContext context, long access) {
+    if (LEVELS == 4) {
+      return context.root() | CARRIED;
+    }
+    if (PML5E != null) {
+      int slot = PML5E.find(prefix(access, 5));
+      if (slot >= 0) {
+        return entering(5, PML5E.value(slot));
+      }
+    }
+    return through(context, context.root() | CARRIED, access, 5, PML5E);
+  }
+
+  /** One step below a table, and the result into the cache of its level if it may be there. */
+  private static long through(
+      PagingContext context, long above, long access, int level, @Nullable Cache cache) {
+    if (above < 0 || isPage(above)) {
+      return above;
+    }
+    long[] frame = MEMORY.frameToRead(Addresses.mfn((above & FRAME) >>> PagingFormat.PAGE_SHIFT));
+    long below = step(context, above, load(frame, FORMAT.index(access, level)), level, access);
+    boolean accessedTable = below > 0 && !isPage(below) && (below & PageEntry.A) != 0;
+    if (cache != null && accessedTable) {
+      cache.put(prefix(access, level), below);
+    }
+    return below;
+  }
+
+  private static long entering(int level, long value) {
+    COUNTERS[PSC_HITS + level]++;
+    entered = true;
+    return value;
+  }
+
+  private static long prefix(long access, int level) {
+    return Key.second(access, FORMAT.shift(level), 0, STRUCTURES.space());
+  }
+
+  @Override
+  public void touch(long[] operations, int from) {
+    long all = 0;
+    for (int i = from; i < from + 8; i++) {
+      long[] frame = hints[(int) (operations[i] >>> FORMAT.shift(2)) & hints.length - 1];
+      int position = FORMAT.index(operations[i], 1);
+      all += frame[HALF_ENTRIES ? position >>> 1 : position];
+    }
+    touched = all;
+  }
+}

@@ -1,0 +1,397 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.quire.hw.kernel;
+
+import static dev.quire.hw.kernel.FirstLevelEntries.BITS;
+import static dev.quire.hw.kernel.FirstLevelEntries.CARE;
+import static dev.quire.hw.kernel.FirstLevelEntries.DELTA;
+import static dev.quire.hw.kernel.FirstLevelEntries.KEY;
+import static dev.quire.hw.kernel.FirstLevelEntries.LANE;
+import static dev.quire.hw.kernel.FirstLevelEntries.LEAF;
+import static dev.quire.hw.kernel.FirstLevelEntries.TIME;
+import static dev.quire.hw.kernel.FirstLevelEntries.TREE_AT;
+import static dev.quire.hw.kernel.FirstLevelEntries.WORDS;
+
+import dev.quire.api.address.Gva;
+import dev.quire.api.hw.HwEvent;
+import dev.quire.api.hw.TlbGeometry.Replacement;
+import dev.quire.api.hw.TranslationCache;
+import dev.quire.api.hw.TranslationContext;
+import dev.quire.api.x86.Access;
+import dev.quire.api.x86.PageEntry;
+import dev.quire.api.x86.PagingFormat;
+import dev.quire.api.x86.Translation;
+import java.lang.invoke.MethodHandles;
+import java.util.List;
+
+/**
+ * The machine's own TLBs: first-level instruction and data TLBs, and the second level behind them.
+ * A template, see {@link AssocCache}.
+ *
+ * <p>All first-level TLBs lie in {@code entries}, eight words an entry. An access hits if {@code
+ * ((operation | state) ^ key) & care} is zero: {@link CareTable} tells what that settles. The
+ * filter maps low bits of the 4 KiB page number to the entry that served such a page last; it is a
+ * hint, the key decides. It serves pages of all sizes, and fetches and data alike.
+ */
+public final class TlbHierarchy implements TranslationCache {
+  private static final TlbParts PARTS = Specializer.data(MethodHandles.lookup(), TlbParts.class);
+  private static final boolean LRU = PARTS.geometry().replacement() == Replacement.LRU;
+  private static final boolean TREE = PARTS.geometry().replacement() == Replacement.TREE_PLRU;
+
+  private static final FirstLevelPlan DATA = PARTS.plan(false);
+  private static final FirstLevelPlan FETCH = PARTS.plan(true);
+  private static final SecondLevel SECOND = PARTS.secondLevel();
+
+  private static final long[] COUNTERS = PARTS.counters().values();
+  private static final int HITS = HwEvent.L1D_HITS_4K.ordinal();
+  private static final int HITS_SECOND = HwEvent.L2_HITS_4K.ordinal();
+  private static final int D_MISSES = HwEvent.L1D_MISSES.ordinal();
+  private static final int I_MISSES = HwEvent.L1I_MISSES.ordinal();
+  private static final int SECOND_MISSES = HwEvent.L2_MISSES.ordinal();
+
+  private static final int LENGTH = FirstLevelEntries.length(PARTS.firstEntries());
+  private static final int AT = LENGTH - WORDS;
+
+  /** Leaves room for a way below a time. */
+  private static final int TICK = 64;
+
+  /** Hits are counted in lanes of a word, one for each size but 4 KiB data pages, by the block. */
+  private static final int LANE_BITS = 12;
+
+  private static final int MOST_AT_ONCE = (1 << LANE_BITS) - 1;
+  private static final long MACHINE = PageEntry.FRAME | 0xfff;
+
+  private static final int[] shifts = {12, 21, 30};
+  private static final long[] entries = new long[LENGTH];
+  private static final char[] filter = new char[1 << 12];
+  private static final long[] trees = new long[LENGTH / WORDS];
+  private static final FirstLevelEntries first =
+      new FirstLevelEntries(entries, LRU, PARTS.dataEntries() * WORDS, shifts);
+  private static final CareTable care = new CareTable();
+  private static final TranslationContext current = new TranslationContext();
+
+  /** The current address space and privilege, or-ed into every probe. */
+  private static long state;
+
+  private static long clock;
+  private static long random = PARTS.seed() | 1;
+
+  /** Sizes ever kept since everything was dropped, a bit each. */
+  private static int sizes;
+
+  private static boolean ready;
+
+  /** For {@link Specializer}. */
+  public TlbHierarchy() {
+    first.clear();
+    if (TREE) {
+      for (FirstLevelPlan plan : List.of(DATA, FETCH)) {
+        plantTrees(plan.of4K());
+        plantTrees(plan.of2M());
+        plantTrees(plan.of1G());
+      }
+    }
+  }
+
+  @Override
+  public int serve(long[] operations, int from, int to, long[] reached) {
+    long[] e = entries;
+    char[] f = filter;
+    long now = state;
+    int end = Math.min(to, from + MOST_AT_ONCE);
+    long time = clock;
+    long lanes = 0;
+    int i = from;
+    for (; i < end; i++) {
+      long operation = operations[i];
+      int at = f[page(operation)] & AT;
+      if ((((operation & Key.OPERATION | now) ^ e[at + KEY]) & e[at + CARE]) != 0) {
+        break;
+      }
+      if (LRU) {
+        e[at + TIME] = time += TICK;
+      } else if (TREE) {
+        climb(at);
+      }
+      lanes += e[at + LANE];
+      reached[i] = operation + e[at + DELTA] & MACHINE;
+    }
+    clock = time;
+    count(lanes, i - from);
+    return i;
+  }
+
+  private static int page(long operation) {
+    return (int) (operation << 40 >>> 52);
+  }
+
+  private static void count(long lanes, int hits) {
+    long others = 0;
+    for (int lane = 0; lane < 5; lane++) {
+      long n = lanes >>> lane * LANE_BITS & MOST_AT_ONCE;
+      COUNTERS[HITS + 1 + lane] += n;
+      others += n;
+    }
+    COUNTERS[HITS] += hits - others;
+  }
+
+  @Override
+  public boolean expects(long operation) {
+    int at = filter[page(operation)] & AT;
+    long differs = (operation & Key.OPERATION | state) ^ entries[at + KEY];
+    return (differs & entries[at + CARE]) == 0;
+  }
+
+  @Override
+  public long lookup(long access) {
+    long probe = probe(access);
+    boolean fetch = probe < 0;
+    int at = find(probe);
+    if (at >= 0) {
+      use(at);
+      filter[page(access)] = (char) at;
+      long leaf = entries[at + LEAF];
+      COUNTERS[HITS + (fetch ? 3 : 0) + Translation.size(leaf)]++;
+      return leaf;
+    }
+    COUNTERS[fetch ? I_MISSES : D_MISSES]++;
+    long leaf = SECOND.find(probe);
+    if (leaf == MISS) {
+      COUNTERS[SECOND_MISSES]++;
+    } else {
+      COUNTERS[HITS_SECOND + Translation.size(leaf)]++;
+      fillFirst(access, probe, leaf);
+    }
+    return leaf;
+  }
+
+  private static long probe(long access) {
+    return access & (Access.MASK | Key.PAGE) | state;
+  }
+
+  /** The first-level entry that holds the page, whatever its rights, or -1. */
+  private static int find(long probe) {
+    return probe < 0 ? find(probe, FETCH) : find(probe, DATA);
+  }
+
+  private static int find(long probe, FirstLevelPlan plan) {
+    int at = scan(probe, plan.of4K(), shifts[0]);
+    if (at < 0 && plan.scan2M() && sizes > 1) {
+      at = scan(probe, plan.of2M(), shifts[1]);
+    }
+    if (at < 0 && plan.scan1G() && sizes > 3) {
+      at = scan(probe, plan.of1G(), shifts[2]);
+    }
+    return at;
+  }
+
+  private static int scan(long probe, FirstLevelPlan.Tlb tlb, int shift) {
+    int set = firstOfSet(probe, tlb, shift);
+    int found = -1;
+    for (int way = 0; way < tlb.ways(); way++) {
+      int at = set + WORDS * way;
+      if (((probe ^ entries[at + KEY]) & entries[at + CARE] & Key.PRESENT) == 0) {
+        found = at;
+      }
+    }
+    return found;
+  }
+
+  private static int firstOfSet(long probe, FirstLevelPlan.Tlb tlb, int shift) {
+    int set = (int) (probe >>> shift) & tlb.sets() - 1;
+    return (tlb.first() + set * tlb.ways()) * WORDS;
+  }
+
+  // ---- fill ----
+
+  @Override
+  public void fill(long access, long translation) {
+    long probe = probe(access);
+    SECOND.put(probe, translation);
+    fillFirst(access, probe, translation);
+  }
+
+  private static void fillFirst(long access, long probe, long leaf) {
+    boolean fetch = probe < 0;
+    int size = Translation.size(leaf);
+    int kept = fetch ? FETCH.kept(size) : DATA.kept(size);
+    int at = fetch ? victim(probe, FETCH, kept) : victim(probe, DATA, kept);
+    sizes |= 1 << kept;
+    int lane = (fetch ? 3 : 0) + size - 1;
+    entries[at + LEAF] = leaf;
+    entries[at + LANE] = lane < 0 ? 0 : 1L << LANE_BITS * lane;
+    entries[at + BITS] = entries[at + BITS] & -4L | kept;
+    match(at, probe, leaf, kept, fetch);
+    long linear = probe & Key.PAGE;
+    long page = Translation.address(leaf, linear, shifts[size]);
+    entries[at + DELTA] = page - linear;
+    use(at);
+    filter[page(access)] = (char) at;
+  }
+
+  private static void match(int at, long probe, long leaf, int kept, boolean fetch) {
+    long counts = care.care(leaf, kept, fetch);
+    entries[at + KEY] = probe & counts & Key.PRESENT | CareTable.expected(leaf, counts);
+    entries[at + CARE] = counts;
+  }
+
+  // ---- replacement ----
+
+  private static int victim(long probe, FirstLevelPlan plan, int kept) {
+    if (kept == 0) {
+      return victim(probe, plan.of4K(), shifts[0]);
+    }
+    return kept == 1
+        ? victim(probe, plan.of2M(), shifts[1])
+        : victim(probe, plan.of1G(), shifts[2]);
+  }
+
+  private static int victim(long probe, FirstLevelPlan.Tlb tlb, int shift) {
+    int set = firstOfSet(probe, tlb, shift);
+    if (LRU) {
+      return oldest(set, tlb.ways());
+    }
+    for (int way = 0; way < tlb.ways(); way++) {
+      if (entries[set + WORDS * way + LEAF] == 0) {
+        return set + WORDS * way;
+      }
+    }
+    if (TREE) {
+      return set + WORDS * TreePlru.victim(trees[(int) entries[set + TREE_AT]], tlb.ways());
+    }
+    random = TreePlru.nextRandom(random);
+    return set + WORDS * (int) ((random >>> 33) % tlb.ways());
+  }
+
+  private static int oldest(int set, int ways) {
+    long oldest = entries[set + TIME];
+    for (int way = 1; way < ways; way++) {
+      long other = entries[set + WORDS * way + TIME] | way;
+      long less = oldest - other;
+      oldest = other + (less & less >> 63); // the minimum without a branch
+    }
+    return set + ((int) oldest & TICK - 1) * WORDS;
+  }
+
+  private static void use(int at) {
+    if (LRU) {
+      entries[at + TIME] = clock += TICK;
+    } else if (TREE) {
+      climb(at);
+    }
+  }
+
+  private static void climb(int at) {
+    int tree = (int) entries[at + TREE_AT];
+    trees[tree] = trees[tree] & entries[at + TIME] | entries[at + BITS] >>> 2;
+  }
+
+  /** Works out for each way which nodes a use of it sets, and how. */
+  private static void plantTrees(FirstLevelPlan.Tlb tlb) {
+    for (int entry = 0; entry < tlb.entries(); entry++) {
+      int at = (tlb.first() + entry) * WORDS;
+      int way = entry % tlb.ways();
+      entries[at + TIME] = ~TreePlru.nodes(way, tlb.ways());
+      entries[at + BITS] = TreePlru.pointingAway(way, tlb.ways()) << 2;
+      entries[at + TREE_AT] = (long) tlb.first() + entry - way;
+    }
+  }
+
+  // ---- context ----
+
+  @Override
+  public void contextChanged(TranslationContext context) {
+    state = PARTS.spaces().find(context.tag(), context.pcid()) | context.privilege();
+    boolean same =
+        ready
+            && context.rights() == current.rights()
+            && context.pkru() == current.pkru()
+            && context.pkrs() == current.pkrs()
+            && context.format() == current.format();
+    PagingFormat format = current.format();
+    current.set(context);
+    if (!same) {
+      if (!ready || context.format().shift(2) != format.shift(2)) {
+        resize(context.format());
+      }
+      rightsChanged();
+      ready = true;
+    }
+  }
+
+  /**
+   * Large pages have another size from now on: nothing that was kept could be found by its number.
+   */
+  private void resize(PagingFormat format) {
+    dropAll();
+    SECOND.format(format);
+    for (int size = 1; size < shifts.length; size++) {
+      shifts[size] = format.shift(size + 1);
+    }
+  }
+
+  /** What is there is matched by the new rules from now on. */
+  private static void rightsChanged() {
+    care.update(current, shifts);
+    for (int at = 0; at < LENGTH; at += WORDS) {
+      if (entries[at + LEAF] != 0) {
+        int kept = first.kept(at);
+        match(at, entries[at + KEY], entries[at + LEAF], kept, first.isFetch(at));
+      }
+    }
+  }
+
+  // ---- invalidation ----
+
+  @Override
+  public void drop(long access) {
+    long probe = probe(access);
+    int at = find(probe);
+    if (at >= 0) {
+      first.clear(at);
+    }
+    SECOND.drop(probe);
+  }
+
+  @Override
+  public void dropAll() {
+    first.clear();
+    SECOND.dropAll();
+    sizes = 0;
+  }
+
+  @Override
+  public void dropTag(int tag) {
+    long vpid = PARTS.spaces().findVpid(tag);
+    first.dropIf(Key.VPID, vpid, true);
+    SECOND.dropVpid(vpid, true);
+  }
+
+  @Override
+  public void dropNonGlobal() {
+    first.dropIf(Key.VPID, state & Key.VPID, false);
+    SECOND.dropVpid(state, false);
+  }
+
+  @Override
+  public void dropPcid(int pcid) {
+    long space = PARTS.spaces().find(current.tag(), pcid);
+    if (space != 0) {
+      first.dropIf(Key.SPACE, space, false);
+      SECOND.dropSpace(space);
+    }
+  }
+
+  @Override
+  public void dropPage(int pcid, @Gva long linear, boolean globals) {
+    long space = PARTS.spaces().find(current.tag(), pcid);
+    long vpid = PARTS.spaces().findVpid(current.tag());
+    first.dropPage(linear, space, globals ? vpid : 0);
+    SECOND.dropPage(linear, space != 0 ? space : vpid, globals);
+  }
+
+  @Override
+  public void forEach(EntryVisitor visitor) {
+    first.forEach(PARTS.spaces(), visitor);
+    SECOND.forEach(PARTS.spaces(), visitor);
+  }
+}

@@ -1,0 +1,228 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.quire.hw.kernel;
+
+import dev.quire.api.address.Gva;
+import dev.quire.api.hw.ControlBlock;
+import dev.quire.api.hw.Counters;
+import dev.quire.api.hw.HwEvent;
+import dev.quire.api.hw.Operation;
+import dev.quire.api.hw.OperationBlock;
+import dev.quire.api.hw.PagingContext;
+import dev.quire.api.hw.TranslationCache;
+import dev.quire.api.hw.TranslationContext;
+import dev.quire.api.x86.Access;
+import dev.quire.api.x86.CpuProfile;
+import dev.quire.api.x86.PagingFormat;
+import dev.quire.api.x86.PagingRules;
+import dev.quire.hw.memory.SparseMemory;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * What translates for one CPU: TLBs, paging-structure caches, and for each paging format in use a
+ * walker and a loop, specialised when the format is first used. Knows which address space is
+ * current and passes invalidations on to all that cache.
+ */
+public final class TranslationUnit {
+  /** Physical addresses with paging off: 32 bits, since long mode needs paging. */
+  private static final long UNPAGED = 0xffffffffL;
+
+  private static final int UNPAGED_ACCESSES = HwEvent.UNPAGED_ACCESSES.ordinal();
+
+  private final SparseMemory memory;
+  private final Counters counters;
+  private final StructureCaches structures;
+  private final AddressSpaces spaces;
+  private final @Nullable TranslationCache cache;
+  private final PagingContext paging;
+  private final TranslationContext context = new TranslationContext();
+  private final @Nullable Loop[] loops = new @Nullable Loop[6];
+
+  private @Nullable Loop loop;
+  private int tag;
+  private boolean stale = true;
+
+  /**
+   * The unit of a CPU.
+   *
+   * @param structures its paging-structure caches
+   * @param spaces numbers of address spaces, shared with {@code cache}
+   * @param cache its TLBs, null for a CPU that caches nothing
+   */
+  public TranslationUnit(
+      CpuProfile profile,
+      SparseMemory memory,
+      Counters counters,
+      StructureCaches structures,
+      AddressSpaces spaces,
+      @Nullable TranslationCache cache) {
+    this.memory = memory;
+    this.counters = counters;
+    this.structures = structures;
+    this.spaces = spaces;
+    this.cache = cache;
+    this.paging = new PagingContext(profile);
+  }
+
+  /** Takes the state that a control block gives. */
+  void load(ControlBlock block) {
+    paging.load(block.registers());
+    PagingRules rules = paging.rules();
+    tag = block.tag();
+    if (rules == null) {
+      loop = null;
+      stale = true;
+      return;
+    }
+    long privilege = block.kernelIsUser() ? Access.USER | Access.SMAP_EXEMPT : 0;
+    Loop wanted = loopFor(rules.format());
+    if (!stale && wanted == loop && isCurrent(rules, privilege)) {
+      return;
+    }
+    if (!spaces.admit(tag, paging.pcid())) {
+      dropAll();
+    }
+    structures.space(spaces.find(tag, paging.pcid()));
+    context.set(
+        rules.format(),
+        tag,
+        paging.pcid(),
+        rules.rights(),
+        paging.pkru(),
+        paging.pkrs(),
+        privilege);
+    loop = wanted;
+    wanted.privilege(privilege);
+    if (cache != null) {
+      cache.contextChanged(context);
+    }
+    stale = false;
+  }
+
+  private boolean isCurrent(PagingRules rules, long privilege) {
+    return context.tag() == tag
+        && context.pcid() == paging.pcid()
+        && context.rights() == rules.rights()
+        && context.pkru() == paging.pkru()
+        && context.pkrs() == paging.pkrs()
+        && context.privilege() == privilege
+        && spaces.find(tag, paging.pcid()) == structures.space();
+  }
+
+  private Loop loopFor(PagingFormat format) {
+    Loop there = loops[format.levels()];
+    if (there != null) {
+      return there;
+    }
+    WalkerParts.Hardware hardware = new WalkerParts.Hardware(paging, structures, counters);
+    WalkerParts parts = new WalkerParts(format, memory, hardware);
+    Walker walker = Specializer.specialise(Walker.class, TableWalker.class, parts);
+    LoopParts loopParts = new LoopParts(format, cache, walker, paging, counters);
+    Loop made = Specializer.specialise(Loop.class, BlockLoop.class, loopParts);
+    loops[format.levels()] = made;
+    return made;
+  }
+
+  /** Runs probes; see {@link Loop#run}. */
+  int run(OperationBlock block, int from, int to) {
+    Loop now = loop;
+    return now != null ? now.run(block, from, to) : runUnpaged(block, from, to);
+  }
+
+  private int runUnpaged(OperationBlock block, int from, int to) {
+    long[] operations = block.operations();
+    long[] reached = block.reached();
+    int i = from;
+    while (i < to && (operations[i] & Key.SPECIAL) == 0 && !Operation.isControl(operations[i])) {
+      reached[i] = operations[i] & UNPAGED;
+      i++;
+    }
+    counters.values()[UNPAGED_ACCESSES] += i - from;
+    return i;
+  }
+
+  /** The fault that ended the last {@link #run}, or 0. */
+  long fault() {
+    Loop now = loop;
+    return now != null ? now.fault : 0;
+  }
+
+  /** One access; see {@link Loop#translate}. */
+  long translate(long access) {
+    Loop now = loop;
+    if (now != null) {
+      return now.translate(access);
+    }
+    counters.values()[UNPAGED_ACCESSES]++;
+    return access & UNPAGED;
+  }
+
+  /** Whether an address too wide for an operation's word is merely cut to 32 bits. */
+  boolean cutsAddresses() {
+    PagingRules rules = paging.rules();
+    return rules == null || !rules.format().isLongMode();
+  }
+
+  /** The TLBs, null without caching. */
+  @Nullable TranslationCache cache() {
+    return cache;
+  }
+
+  /** The walkers' view of the registers. */
+  PagingContext paging() {
+    return paging;
+  }
+
+  // ---- invalidation: always of the TLBs and the paging-structure caches together ----
+
+  void dropAll() {
+    structures.dropAll();
+    if (cache != null) {
+      cache.dropAll();
+    }
+  }
+
+  void dropTag(int ofTag) {
+    structures.dropVpid(spaces.findVpid(ofTag));
+    if (cache != null) {
+      cache.dropTag(ofTag);
+    }
+  }
+
+  /** Everything of the current tag. */
+  void dropCurrentTag() {
+    dropTag(tag);
+  }
+
+  /** What is not global, of the current tag. */
+  void dropNonGlobal() {
+    structures.dropVpid(spaces.findVpid(tag));
+    if (cache != null) {
+      cache.dropNonGlobal();
+    }
+  }
+
+  /** What is not global of one PCID, of the current tag. */
+  void dropPcid(int pcid) {
+    structures.dropSpace(spaces.find(tag, pcid));
+    if (cache != null) {
+      cache.dropPcid(pcid);
+    }
+  }
+
+  /** One page of one PCID, of the current tag; its structure entries go whatever their address. */
+  void dropPage(int pcid, @Gva long linear, boolean globals) {
+    structures.dropSpace(spaces.find(tag, pcid));
+    if (cache != null) {
+      cache.dropPage(pcid, linear, globals);
+    }
+  }
+
+  /** One page of any tag, for the hypervisor: every PCID of it. */
+  void dropLinear(int ofTag, @Gva long linear) {
+    if (ofTag == tag && paging.pcid() == 0) {
+      dropPage(0, linear, true);
+    } else {
+      dropTag(ofTag); // more than was asked for, which is always allowed
+    }
+  }
+}
