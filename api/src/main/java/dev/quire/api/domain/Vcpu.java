@@ -3,6 +3,7 @@ package dev.quire.api.domain;
 
 import dev.quire.api.address.Gva;
 import dev.quire.api.hw.ControlBlock;
+import dev.quire.api.hw.ExitReason;
 import dev.quire.api.hw.OperationBlock;
 import dev.quire.api.hw.Registers;
 import dev.quire.api.hw.WalkTrace;
@@ -37,11 +38,20 @@ public interface Vcpu {
   /** The fault as the walk gave it, a {@link dev.quire.api.x86.Translation}: rule and level. */
   long fault();
 
-  /** What the guest believes its registers to be. */
+  /**
+   * What the guest believes its registers to be. Up to date at every safe point: what the guest
+   * wrote without an exit is taken over from the hardware then.
+   */
   Registers registers();
 
   /** What the hardware runs this vCPU with. */
   ControlBlock control();
+
+  /**
+   * How often the hypervisor had to handle an exit. Exceptions delivered to the guest without
+   * interception are no exits.
+   */
+  long exits(ExitReason reason);
 
   /**
    * Walks the guest's own tables in software, changing and counting nothing.

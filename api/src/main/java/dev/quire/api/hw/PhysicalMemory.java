@@ -3,6 +3,7 @@ package dev.quire.api.hw;
 
 import dev.quire.api.address.Maddr;
 import dev.quire.api.address.Mfn;
+import java.util.List;
 import org.osgi.annotation.versioning.ProviderType;
 
 /**
@@ -18,6 +19,9 @@ import org.osgi.annotation.versioning.ProviderType;
 public interface PhysicalMemory {
   /** Longs in a frame. */
   int FRAME_LONGS = 512;
+
+  /** The ranges of RAM, ascending. */
+  List<MachineSpec.Ram> ram();
 
   /** Whether the byte at {@code address} is RAM. */
   boolean isRam(@Maddr long address);

@@ -13,6 +13,8 @@ final class RamRanges {
   /** 2^52 bytes, the widest physical address. */
   private static final long MOST_FRAMES = 1L << 52 - PAGE_SHIFT;
 
+  private final List<Ram> ranges;
+
   /** First frames, ascending. */
   private final long[] first;
 
@@ -20,12 +22,12 @@ final class RamRanges {
   private final long[] end;
 
   RamRanges(List<Ram> ranges) {
-    List<Ram> sorted = ranges.stream().sorted(Comparator.comparingLong(Ram::start)).toList();
-    first = new long[sorted.size()];
-    end = new long[sorted.size()];
+    this.ranges = ranges.stream().sorted(Comparator.comparingLong(Ram::start)).toList();
+    first = new long[ranges.size()];
+    end = new long[ranges.size()];
     long free = 0;
     for (int i = 0; i < first.length; i++) {
-      Ram range = sorted.get(i);
+      Ram range = this.ranges.get(i);
       first[i] = range.start() >>> PAGE_SHIFT;
       end[i] = range.start() + range.length() >>> PAGE_SHIFT;
       if (first[i] < free) {
@@ -38,6 +40,11 @@ final class RamRanges {
       }
       free = end[i];
     }
+  }
+
+  /** The ranges, ascending. */
+  List<Ram> ranges() {
+    return ranges;
   }
 
   boolean contains(@Mfn long mfn) {

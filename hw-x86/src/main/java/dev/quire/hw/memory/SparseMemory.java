@@ -145,6 +145,11 @@ public final class SparseMemory implements PhysicalMemory {
   }
 
   @Override
+  public List<Ram> ram() {
+    return ram.ranges();
+  }
+
+  @Override
   public boolean isRam(@Maddr long address) {
     return ram.contains(Addresses.maddrToMfn(address));
   }

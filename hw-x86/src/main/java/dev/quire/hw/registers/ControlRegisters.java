@@ -144,7 +144,7 @@ public final class ControlRegisters implements ControlRegisterUnit {
   private int writeCr0(Registers registers, long value, PdpteSource pdptes) {
     long next = value & CR0_DEFINED | Cr0.ET;
     long changed = next ^ registers.cr0;
-    long efer = (changed & Cr0.PG) == 0 ? registers.efer : withLongMode(registers.efer, next);
+    long efer = withLongMode(registers.efer, next);
     boolean loads = (changed & cr0LoadsPdptes) != 0 && usesPae(next, registers.cr4, efer);
     if (loads && !loadPdptes(registers, registers.cr3, pdptes)) {
       return GENERAL_PROTECTION;

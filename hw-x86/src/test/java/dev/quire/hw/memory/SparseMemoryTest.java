@@ -153,6 +153,13 @@ class SparseMemoryTest {
   }
 
   @Test
+  void rangesAreToldInAscendingOrder() {
+    Ram low = new Ram(0, 0x1000);
+    Ram high = new Ram(0x5000, 0x1000);
+    assertThat(new SparseMemory(List.of(high, low)).ram()).containsExactly(low, high);
+  }
+
+  @Test
   void rangesThatOverlapOrLieBeyondPhysicalMemoryAreRefused() {
     List<Ram> overlapping = List.of(new Ram(0x3000, 0x1000), new Ram(0, 0x4000));
     assertThatThrownBy(() -> new SparseMemory(overlapping)).hasMessageContaining("0x3000");

@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.quire.launcher.command;
+
+import dev.quire.launcher.config.Settings;
+import dev.quire.launcher.report.Progress;
+import dev.quire.launcher.report.TextReport;
+import dev.quire.launcher.run.Home;
+import dev.quire.launcher.run.Launch;
+import dev.quire.launcher.run.Outcome;
+import java.nio.file.Path;
+import java.util.Arrays;
+import java.util.concurrent.Callable;
+import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.ArgGroup;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Spec;
+
+@Command(
+    name = "explain",
+    description = {
+      "Shows one walk of a recording entry by entry: every flag by its name, and what ended the walk."
+    },
+    mixinStandardHelpOptions = true)
+@SuppressWarnings("NullAway.Init") // picocli sets the fields
+final class ExplainCommand implements Callable<Integer> {
+  @Spec private CommandSpec spec;
+
+  @Option(names = "--trace", required = true, paramLabel = "FILE", description = "The recording.")
+  private Path trace;
+
+  @ArgGroup(multiplicity = "1")
+  private Place place;
+
+  @Option(
+      names = "--va",
+      paramLabel = "ADDRESS",
+      description = "Walks for this linear address at that point, instead of the record's own.")
+  private @Nullable String linear;
+
+  @Option(
+      names = "--paging",
+      paramLabel = "BACKEND",
+      description = "The paging backend: key paging.backend.")
+  private @Nullable String paging;
+
+  @Mixin private Overrides overrides;
+
+  /** Where in the recording. */
+  static final class Place {
+    @Option(
+        names = "--at",
+        paramLabel = "N",
+        description = "The record's number, as differences are printed with it.")
+    private @Nullable Long record;
+
+    @Option(
+        names = "--instruction",
+        paramLabel = "N",
+        description = "The record nearest to this instruction count.")
+    private @Nullable Long instruction;
+  }
+
+  @Override
+  public Integer call() {
+    Settings settings =
+        Settings.read(
+            null,
+            overrides.with(
+                Arrays.asList(
+                    "workload.kind=replay",
+                    "workload.trace=" + trace,
+                    Overrides.of("paging.backend", paging),
+                    Overrides.of("workload.at", place.record),
+                    Overrides.of("workload.instruction", place.instruction),
+                    Overrides.of("workload.va", linear))));
+    try (Launch launch = Launch.openAll(Home.fromProperty(), settings)) {
+      Outcome outcome =
+          Progress.run(
+              launch, settings.workload().options(), spec.commandLine().getErr(), "explain");
+      TextReport.explain(spec.commandLine().getOut(), outcome);
+      return 0;
+    }
+  }
+}

@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.quire.launcher.command;
+
+import dev.quire.launcher.config.Settings;
+import dev.quire.launcher.report.Progress;
+import dev.quire.launcher.report.ReplayTable;
+import dev.quire.launcher.run.Home;
+import dev.quire.launcher.run.Launch;
+import java.nio.file.Path;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Map;
+import java.util.TreeMap;
+import java.util.concurrent.Callable;
+import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Parameters;
+import picocli.CommandLine.Spec;
+
+@Command(
+    name = "replay",
+    description = {
+      "Replays recorded boots, each on a machine of its own, and compares.",
+      "The machine is the default one: RAM as in the recording, MAXPHYADDR 40, every CPU feature."
+    },
+    mixinStandardHelpOptions = true)
+@SuppressWarnings("NullAway.Init") // picocli sets the fields
+final class ReplayCommand implements Callable<Integer> {
+  @Spec private CommandSpec spec;
+
+  @Parameters(arity = "1..*", paramLabel = "TRACE", description = "Recordings (X86PTRC1).")
+  private List<Path> traces;
+
+  @Option(
+      names = "--paging",
+      paramLabel = "BACKEND",
+      description = "The paging backend: key paging.backend.")
+  private @Nullable String paging;
+
+  @Option(
+      names = "--check-ad",
+      description =
+          "Also compares page-table memory, A and D bits included: key workload.check-ad.")
+  private boolean checkAd;
+
+  @Option(
+      names = "--until",
+      paramLabel = "N",
+      description = "Stops each trace after N records: key workload.until.")
+  private @Nullable Long until;
+
+  @Mixin private Overrides overrides;
+
+  @Override
+  public Integer call() {
+    Settings settings =
+        Settings.read(
+            null,
+            overrides.with(
+                Arrays.asList(
+                    "workload.kind=replay",
+                    Overrides.of("paging.backend", paging),
+                    checkAd ? "workload.check-ad=true" : null,
+                    Overrides.of("workload.until", until))));
+    ReplayTable table =
+        new ReplayTable(spec.commandLine().getOut(), traces, settings.report().differences());
+    try (Launch launch = Launch.openAll(Home.fromProperty(), settings)) {
+      for (Path trace : traces) {
+        Map<String, String> options = new TreeMap<>(settings.workload().options());
+        options.put("trace", trace.toString());
+        String name = String.valueOf(trace.getFileName());
+        table.add(trace, Progress.run(launch, options, spec.commandLine().getErr(), name));
+      }
+    }
+    table.total();
+    return table.isClean() ? 0 : Failures.DIFFERED;
+  }
+}

@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.quire.launcher.config;
+
+import dev.quire.api.hw.MachineSpec.Ram;
+import dev.quire.api.x86.CpuProfile;
+import dev.quire.api.x86.CpuProfile.Feature;
+import dev.quire.api.x86.CpuProfile.Vendor;
+import java.util.ArrayList;
+import java.util.EnumSet;
+import java.util.List;
+import java.util.Optional;
+import java.util.Set;
+
+/**
+ * The section {@code machine}.
+ *
+ * @param profile every CPU of it
+ * @param cpus how many there are at least; a workload may need more
+ * @param ram ranges of RAM; absent for what the workload asks for
+ * @param tlb TLBs; absent for a machine that caches nothing
+ * @param cache a third party's cache in the place of the machine's own; absent for none
+ * @param seed of everything that is random
+ * @param trained whether the machine's kernels are trained first
+ * @param place where the section stands, for what only the machine itself can refuse
+ */
+public record MachineSettings(
+    CpuProfile profile,
+    int cpus,
+    Optional<List<Ram>> ram,
+    Optional<TlbSettings> tlb,
+    Optional<Setting<String>> cache,
+    long seed,
+    boolean trained,
+    String place) {
+
+  private static final int MOST_CPUS = 256;
+
+  /** Where the VGA frame buffer and the firmware lie in a PC: device memory, whatever the RAM. */
+  private static final long HOLE_START = 0xa0000;
+
+  private static final long HOLE_END = 0x100000;
+
+  static MachineSettings read(Section section) {
+    Set<Feature> features = features(section);
+    int width = section.number("maxphyaddr", 32, 52);
+    Vendor vendor = section.choice("vendor", Vendor.class);
+    Setting<String> cache = section.named("cache");
+    TlbSettings tlb = TlbSettings.read(section.section("tlb"));
+    MachineSettings settings =
+        new MachineSettings(
+            new CpuProfile(vendor, width, features),
+            section.number("cpus", 1, MOST_CPUS),
+            ram(section),
+            section.flag("caching") ? Optional.of(tlb) : Optional.empty(),
+            cache.value().equals(Settings.NONE) ? Optional.empty() : Optional.of(cache),
+            section.number("seed"),
+            section.flag("trained"),
+            section.place("seed").replaceFirst("machine\\.seed$", "machine"));
+    section.end();
+    return settings;
+  }
+
+  /** Names in order; {@code all} adds every feature, a name with a minus takes one away. */
+  private static Set<Feature> features(Section section) {
+    Set<Feature> features = EnumSet.noneOf(Feature.class);
+    for (Setting<String> entry : section.texts("features")) {
+      String name = entry.value();
+      if (name.equals("all")) {
+        features.addAll(EnumSet.allOf(Feature.class));
+      } else if (name.startsWith("-")) {
+        features.remove(section.choice("features", name.substring(1), Feature.class));
+      } else {
+        features.add(section.choice("features", name, Feature.class));
+      }
+    }
+    return features;
+  }
+
+  private static Optional<List<Ram>> ram(Section section) {
+    if (!section.isList("ram")) {
+      boolean auto = section.text("ram").equals("auto");
+      return auto ? Optional.empty() : Optional.of(pc(frames(section, "ram", section.size("ram"))));
+    }
+    List<Ram> ranges = new ArrayList<>();
+    for (Section range : section.sections("ram")) {
+      long start = range.size("start");
+      long size = frames(range, "size", range.size("size"));
+      if ((start & 4095) != 0) {
+        throw range.bad("start", "not a multiple of 4K");
+      }
+      ranges.add(new Ram(start, size));
+      range.end();
+    }
+    return Optional.of(ranges);
+  }
+
+  private static long frames(Section section, String key, long size) {
+    if (size <= 0 || (size & 4095) != 0) {
+      throw section.bad(key, "not a multiple of 4K above zero");
+    }
+    return size;
+  }
+
+  /**
+   * The RAM of a PC: from 0 up, without the hole below 1 MiB.
+   *
+   * @param bytes the end of RAM
+   */
+  public static List<Ram> pc(long bytes) {
+    return bytes <= HOLE_START
+        ? List.of(new Ram(0, bytes))
+        : bytes <= HOLE_END
+            ? List.of(new Ram(0, HOLE_START))
+            : List.of(new Ram(0, HOLE_START), new Ram(HOLE_END, bytes - HOLE_END));
+  }
+}

@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.quire.launcher.config;
+
+import com.typesafe.config.ConfigOrigin;
+import com.typesafe.config.ConfigValue;
+import com.typesafe.config.ConfigValueType;
+import dev.quire.api.guest.InputException;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.Set;
+import java.util.TreeMap;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * A whole configuration. Everything that can be checked without the bundles has been checked; names
+ * of what bundles provide are {@link Setting}s, which know where they were written.
+ *
+ * @param machine what to build
+ * @param backend which paging backend
+ * @param bundles symbolic names of the bundles to start; absent for every bundle of the
+ *     distribution
+ * @param workload what the guest does
+ * @param report what to tell
+ */
+public record Settings(
+    MachineSettings machine,
+    Setting<String> backend,
+    Optional<List<Setting<String>>> bundles,
+    WorkloadSettings workload,
+    ReportSettings report) {
+
+  /** What stands for "nothing" where a name is wanted. */
+  static final String NONE = "none";
+
+  private static final String ALL = "all";
+
+  /** Options of workloads that are files: relative ones count from where they were written. */
+  private static final Set<String> FILES = Set.of("trace", "file");
+
+  /**
+   * What the guest does.
+   *
+   * @param kind which workload
+   * @param options what it is told, as text by key; files as they can be opened from here
+   */
+  public record WorkloadSettings(Setting<String> kind, Map<String, String> options) {}
+
+  /**
+   * What to tell.
+   *
+   * @param json where to write the report as JSON, or null
+   * @param differences how many differences are shown with their explanation
+   */
+  public record ReportSettings(@Nullable Path json, int differences) {}
+
+  /**
+   * Reads a configuration.
+   *
+   * @param file null for the defaults
+   * @param overrides {@code KEY=VALUE}; later ones win, all of them win over the file
+   * @throws InputException naming file, line and key
+   */
+  public static Settings read(@Nullable Path file, List<String> overrides) {
+    Section root = Section.root(ConfigText.read(file, overrides));
+    MachineSettings machine = MachineSettings.read(root.section("machine"));
+    Section paging = root.section("paging");
+    Settings settings =
+        new Settings(
+            machine,
+            paging.named("backend"),
+            bundles(root),
+            workload(root.section("workload")),
+            report(root.section("report")));
+    paging.end();
+    root.end();
+    return settings;
+  }
+
+  private static Optional<List<Setting<String>>> bundles(Section root) {
+    if (root.isList("bundles")) {
+      return Optional.of(root.texts("bundles"));
+    }
+    if (!root.text("bundles").equals(ALL)) {
+      throw root.bad("bundles", "\"all\" or a list of bundles is wanted");
+    }
+    return Optional.empty();
+  }
+
+  private static WorkloadSettings workload(Section section) {
+    Setting<String> kind = section.named("kind");
+    Map<String, String> options = new TreeMap<>();
+    section.others().forEach((key, value) -> options.put(key, option(key, value)));
+    return new WorkloadSettings(kind, options);
+  }
+
+  private static String option(String key, ConfigValue value) {
+    if (value.valueType() == ConfigValueType.LIST) {
+      throw new InputException(
+          Section.placeOf(value.origin()) + ": workload." + key + ": a plain value is wanted");
+    }
+    String text = String.valueOf(value.unwrapped());
+    return FILES.contains(key) ? fromOrigin(value.origin(), text).toString() : text;
+  }
+
+  private static ReportSettings report(Section section) {
+    Setting<String> json = section.named("json");
+    Path file = json.value().equals(NONE) ? null : section.file("json");
+    ReportSettings settings =
+        new ReportSettings(file, section.number("differences", 0, Integer.MAX_VALUE));
+    section.end();
+    return settings;
+  }
+
+  /** A file name that was written in a configuration file is relative to that file. */
+  static Path fromOrigin(ConfigOrigin origin, String file) {
+    return origin.filename() == null
+        ? Path.of(file)
+        : Path.of(origin.filename()).resolveSibling(file).normalize();
+  }
+}

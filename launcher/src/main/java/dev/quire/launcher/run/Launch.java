@@ -1,0 +1,181 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.quire.launcher.run;
+
+import com.google.inject.Guice;
+import com.google.inject.Inject;
+import dev.quire.api.domain.Domain;
+import dev.quire.api.domain.Hypervisor;
+import dev.quire.api.domain.HypervisorFactory;
+import dev.quire.api.guest.InputException;
+import dev.quire.api.guest.Workload;
+import dev.quire.api.guest.WorkloadFactory;
+import dev.quire.api.guest.WorkloadMonitor;
+import dev.quire.api.guest.WorkloadReport;
+import dev.quire.api.hw.Counters;
+import dev.quire.api.hw.Machine;
+import dev.quire.api.hw.MachineFactory;
+import dev.quire.api.paging.BackendUnavailableException;
+import dev.quire.api.paging.PagingBackend;
+import dev.quire.launcher.config.Setting;
+import dev.quire.launcher.config.Settings;
+import dev.quire.launcher.host.PluginHost;
+import dev.quire.launcher.host.Provider;
+import dev.quire.launcher.host.ServiceType;
+import dev.quire.launcher.host.Slot;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+
+/**
+ * The framework with the bundles of a configuration, ready to run workloads. Each run builds a new
+ * machine, so that no run can see what another did.
+ */
+public final class Launch implements AutoCloseable {
+  private final Settings settings;
+  private final PluginHost host;
+  private final MachineAssembly assembly;
+  private final Slot<HypervisorFactory> hypervisors;
+  private final Slot<PagingBackend> backends;
+  private final Slot<WorkloadFactory> workloads;
+
+  @Inject
+  Launch(
+      Settings settings,
+      PluginHost host,
+      MachineAssembly assembly,
+      Slot<HypervisorFactory> hypervisors,
+      Slot<PagingBackend> backends,
+      Slot<WorkloadFactory> workloads) {
+    this.settings = settings;
+    this.host = host;
+    this.assembly = assembly;
+    this.hypervisors = hypervisors;
+    this.backends = backends;
+    this.workloads = workloads;
+  }
+
+  /**
+   * Starts the framework, and what is fit to start; the rest is in {@link #problems}.
+   *
+   * @throws InputException if the configuration names a bundle that is not there
+   */
+  public static Launch open(Home home, Settings settings) {
+    List<java.nio.file.Path> jars = home.jars(settings.bundles());
+    Launch launch =
+        Guice.createInjector(new LauncherModule(home, settings)).getInstance(Launch.class);
+    launch.host.launch(jars);
+    return launch;
+  }
+
+  /**
+   * The same, if nothing is wrong with any jar.
+   *
+   * @throws InputException also if a bundle or plug-in does not start
+   */
+  public static Launch openAll(Home home, Settings settings) {
+    Launch launch = open(home, settings);
+    if (!launch.problems().isEmpty()) {
+      launch.close();
+      throw new InputException(String.join(System.lineSeparator(), launch.problems()));
+    }
+    return launch;
+  }
+
+  /** What was wrong with bundles and plug-ins, a sentence each. */
+  public List<String> problems() {
+    return host.problems();
+  }
+
+  /** All providers of a type. */
+  public <T> List<Provider<T>> providers(ServiceType<T> type) {
+    return host.providers(type);
+  }
+
+  /** The provider of machines, for who wants a machine without a domain. */
+  public MachineFactory machines() {
+    return assembly.factory();
+  }
+
+  /**
+   * Runs the configured workload to its end or limit.
+   *
+   * @param options what it is told
+   * @param monitor watches it
+   * @throws InputException if the configuration names what is not there, or the input is bad
+   */
+  public Outcome run(Map<String, String> options, WorkloadMonitor monitor) {
+    PagingBackend backend = require(backends, ServiceType.BACKEND, settings.backend());
+    WorkloadFactory factory = require(workloads, ServiceType.WORKLOAD, settings.workload().kind());
+    HypervisorFactory hypervisor = hypervisors.get();
+    if (hypervisor == null) {
+      throw settings.backend().bad("no bundle that was started provides a hypervisor");
+    }
+    try (Workload workload = open(factory, options)) {
+      boolean owned = backend.features().contains(PagingBackend.Feature.IDENTITY);
+      MachineAssembly.Assembled machine = assembly.assemble(workload.needs(), owned);
+      Domain domain =
+          domain(hypervisor.create(machine.machine()), backend, workload.needs(), owned);
+      long begin = System.nanoTime();
+      WorkloadReport report = workload.run(domain, monitor);
+      long nanos = System.nanoTime() - begin;
+      return new Outcome(
+          machine.spec(),
+          machine.tlb(),
+          origin(backend),
+          settings.workload().kind().value(),
+          options,
+          report,
+          domain.crashReason(),
+          counters(machine.machine()),
+          domain.paging().statistics(),
+          nanos);
+    }
+  }
+
+  private Workload open(WorkloadFactory factory, Map<String, String> options) {
+    try {
+      return factory.open(options);
+    } catch (InputException e) {
+      throw settings.workload().kind().bad(String.valueOf(e.getMessage()), e);
+    }
+  }
+
+  private Domain domain(
+      Hypervisor hypervisor, PagingBackend backend, Workload.Needs needs, boolean owned) {
+    try {
+      return owned
+          ? hypervisor.createOwner(backend, needs.vcpus())
+          : hypervisor.createDomain(backend, needs.vcpus(), needs.ramBytes() >>> 12);
+    } catch (BackendUnavailableException e) {
+      throw settings.backend().bad(String.valueOf(e.getMessage()), e);
+    }
+  }
+
+  private <T> T require(Slot<T> slot, ServiceType<T> type, Setting<String> name) {
+    T provider = slot.get();
+    if (provider == null) {
+      throw Missing.of(host, type, name);
+    }
+    return provider;
+  }
+
+  private Provider<?> origin(PagingBackend backend) {
+    return host.providers(ServiceType.BACKEND).stream()
+        .filter(it -> it.service() == backend)
+        .findFirst()
+        .orElseThrow();
+  }
+
+  private static List<Counters> counters(Machine machine) {
+    List<Counters> counters = new ArrayList<>();
+    for (int cpu = 0; cpu < machine.cpus(); cpu++) {
+      counters.add(machine.cpu(cpu).counters());
+    }
+    return counters;
+  }
+
+  @Override
+  public void close() {
+    host.close();
+  }
+}
