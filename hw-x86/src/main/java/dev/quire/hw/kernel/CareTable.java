@@ -23,8 +23,7 @@ public final class CareTable {
   private static final int SIZE_SHIFT = 5;
   private static final int FETCH_INDEX = 1 << 7;
   private static final int USER_INDEX = 1 << 4;
-  private static final long ALWAYS =
-      Access.FETCH | Operation.DATA | Operation.WIDE | Key.VPID;
+  private static final long ALWAYS = Access.FETCH | Operation.DATA | Operation.WIDE | Key.VPID;
 
   private final long[] byRights = new long[2 * FETCH_INDEX];
   private final long[] byKey = new long[2 * USER_INDEX];
