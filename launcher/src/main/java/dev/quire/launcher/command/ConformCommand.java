@@ -1,13 +1,68 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.quire.launcher.command;
 
+import dev.quire.launcher.config.Settings;
+import dev.quire.launcher.conform.Conformance;
+import dev.quire.launcher.conform.Conformance.Result;
+import dev.quire.launcher.report.ConformTable;
+import dev.quire.launcher.report.Progress;
+import dev.quire.launcher.run.Home;
+import dev.quire.launcher.run.Launch;
+import java.nio.file.Path;
+import java.util.List;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Parameters;
+import picocli.CommandLine.Spec;
 
-@Command(name = "conform", mixinStandardHelpOptions = true)
+@Command(
+    name = "conform",
+    description = {
+      "Checks the machine's walker against recorded vectors.",
+      "Exit code 0 only if every vector passed: one that was skipped has not passed."
+    },
+    mixinStandardHelpOptions = true)
+@SuppressWarnings("NullAway.Init") // picocli sets the fields
 final class ConformCommand implements Callable<Integer> {
+  @Spec private CommandSpec spec;
+
+  @Parameters(
+      arity = "1..*",
+      paramLabel = "FILE",
+      description = "Vectors (JSON Lines, gzip or not).")
+  private List<Path> files;
+
+  @Option(
+      names = "--show",
+      paramLabel = "N",
+      defaultValue = "3",
+      description = "How many failures of a file are explained (default: ${DEFAULT-VALUE}).")
+  private int shown;
+
+  @Mixin private Overrides overrides;
+
   @Override
   public Integer call() {
-    return 2;
+    Settings settings = Settings.read(null, overrides.with(List.of()));
+    ConformTable table = new ConformTable(spec.commandLine().getOut(), files);
+    boolean clean = true;
+    try (Launch launch = Launch.openAll(Home.fromProperty(), settings)) {
+      for (Path file : files) {
+        // One for each file, so that memory which the vectors of one took is given back.
+        Conformance conformance = new Conformance(launch.machines(), shown);
+        Result result =
+            Progress.watch(
+                spec.commandLine().getErr(),
+                String.valueOf(file.getFileName()),
+                progress -> conformance.check(file, progress));
+        table.add(file, result);
+        clean &= result.isClean();
+      }
+    }
+    table.total();
+    return clean ? 0 : Failures.DIFFERED;
   }
 }

@@ -78,8 +78,10 @@ final class ExplainCommand implements Callable<Integer> {
                     Overrides.of("workload.va", linear))));
     try (Launch launch = Launch.openAll(Home.fromProperty(), settings)) {
       Outcome outcome =
-          Progress.run(
-              launch, settings.workload().options(), spec.commandLine().getErr(), "explain");
+          Progress.watch(
+              spec.commandLine().getErr(),
+              "explain",
+              progress -> launch.run(settings.workload().options(), progress));
       TextReport.explain(spec.commandLine().getOut(), outcome);
       return 0;
     }

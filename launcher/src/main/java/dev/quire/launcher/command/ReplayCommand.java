@@ -6,6 +6,7 @@ import dev.quire.launcher.report.Progress;
 import dev.quire.launcher.report.ReplayTable;
 import dev.quire.launcher.run.Home;
 import dev.quire.launcher.run.Launch;
+import dev.quire.launcher.run.Outcome;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.List;
@@ -72,7 +73,10 @@ final class ReplayCommand implements Callable<Integer> {
         Map<String, String> options = new TreeMap<>(settings.workload().options());
         options.put("trace", trace.toString());
         String name = String.valueOf(trace.getFileName());
-        table.add(trace, Progress.run(launch, options, spec.commandLine().getErr(), name));
+        Outcome outcome =
+            Progress.watch(
+                spec.commandLine().getErr(), name, progress -> launch.run(options, progress));
+        table.add(trace, outcome);
       }
     }
     table.total();

@@ -63,7 +63,10 @@ final class RunCommand implements Callable<Integer> {
     JsonReport.checkTarget(settings.report().json());
     try (Launch launch = Launch.openAll(Home.fromProperty(), settings)) {
       Outcome outcome =
-          Progress.run(launch, settings.workload().options(), spec.commandLine().getErr(), "run");
+          Progress.watch(
+              spec.commandLine().getErr(),
+              "run",
+              progress -> launch.run(settings.workload().options(), progress));
       new TextReport(spec.commandLine().getOut(), settings.report().differences()).print(outcome);
       JsonReport.write(settings.report().json(), outcome);
       return outcome.isClean() ? 0 : Failures.DIFFERED;

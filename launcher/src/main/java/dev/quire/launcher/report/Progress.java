@@ -2,11 +2,9 @@
 package dev.quire.launcher.report;
 
 import dev.quire.api.guest.WorkloadMonitor;
-import dev.quire.launcher.run.Launch;
-import dev.quire.launcher.run.Outcome;
 import java.io.PrintWriter;
 import java.util.Locale;
-import java.util.Map;
+import java.util.function.Function;
 
 /**
  * A line on the terminal that says how far a run is, and goes away with it. Nothing at all where
@@ -34,11 +32,14 @@ public final class Progress implements WorkloadMonitor, AutoCloseable {
     this.what = what;
   }
 
-  /** Runs a workload with such a line. */
-  public static Outcome run(
-      Launch launch, Map<String, String> options, PrintWriter err, String what) {
+  /**
+   * Does something long with such a line.
+   *
+   * @param what runs
+   */
+  public static <T> T watch(PrintWriter err, String what, Function<WorkloadMonitor, T> work) {
     try (Progress progress = new Progress(err, what)) {
-      return launch.run(options, progress);
+      return work.apply(progress);
     }
   }
 

@@ -1,0 +1,207 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.quire.launcher.conform;
+
+import dev.quire.api.address.Addresses;
+import dev.quire.api.hw.ControlBlock;
+import dev.quire.api.hw.Cpu;
+import dev.quire.api.hw.ExitReason;
+import dev.quire.api.hw.Machine;
+import dev.quire.api.hw.MachineFactory;
+import dev.quire.api.hw.MachineSpec;
+import dev.quire.api.hw.Operation.Kind;
+import dev.quire.api.hw.OperationBlock;
+import dev.quire.api.hw.PageWalker;
+import dev.quire.api.hw.PagingContext;
+import dev.quire.api.hw.PhysicalMemory;
+import dev.quire.api.hw.WalkTrace;
+import dev.quire.api.x86.Access;
+import dev.quire.api.x86.CpuProfile;
+import dev.quire.api.x86.CpuProfile.Vendor;
+import dev.quire.api.x86.PagingRules;
+import dev.quire.api.x86.Translation;
+import dev.quire.api.x86.Vector;
+import dev.quire.launcher.conform.WalkVector.Expected;
+import dev.quire.launcher.conform.WalkVector.RegisterValues;
+import dev.quire.launcher.conform.WalkVector.TableEntry;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.Objects;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * A bare machine of one width on which vectors are tried one after another: no TLB, all of memory
+ * is RAM. Each vector puts its entries into memory, loads its registers, makes its access and takes
+ * the entries away again, so that it finds the machine as the first one did.
+ */
+final class VectorBench {
+  /** Index in the block of the write that may be refused, and of the access. */
+  private static final int ROOT_LOAD = 4;
+
+  private static final int PROBE = 5;
+
+  private final Machine machine;
+  private final Cpu cpu;
+  private final PhysicalMemory memory;
+  private final ControlBlock control = new ControlBlock();
+  private final OperationBlock block = new OperationBlock(PROBE + 1);
+  private final PagingContext context;
+  private final WalkTrace trace = new WalkTrace();
+
+  VectorBench(MachineFactory machines, int physicalBits) {
+    CpuProfile profile = CpuProfile.full(Vendor.INTEL, physicalBits);
+    machine = machines.create(MachineSpec.bare(profile));
+    cpu = machine.cpu(0);
+    memory = machine.memory();
+    context = new PagingContext(profile);
+  }
+
+  /**
+   * Tries one vector.
+   *
+   * @return what was different, line by line with the walk at the end; empty if nothing was
+   */
+  List<String> tryOut(WalkVector vector) {
+    try {
+      vector.entries().forEach(it -> write(it, it.value()));
+      load(vector.registers());
+      block.probe(vector.access(), vector.linear());
+      ExitReason reason = cpu.enter(control, block, Integer.MAX_VALUE);
+      Expected seen = outcome(reason);
+      return differences(vector, seen);
+    } finally {
+      vector.entries().forEach(it -> write(it, 0));
+    }
+  }
+
+  private void write(TableEntry entry, long value) {
+    memory.store(Addresses.maddr(entry.address()), entry.bytes(), value);
+  }
+
+  /**
+   * What was in force gets there without checks, since no path of transitions is recorded; the root
+   * is loaded as the recorder loaded it, by the instruction, which latches PDPTEs and may refuse
+   * them.
+   */
+  private void load(RegisterValues values) {
+    block.clear();
+    block.control(Kind.LOAD_EFER, values.efer());
+    block.control(Kind.LOAD_CR4, values.cr4());
+    block.control(Kind.LOAD_CR0, values.cr0());
+    block.control(Kind.LOAD_PKRU, values.pkru());
+    block.control(Kind.MOV_CR3, values.cr3());
+  }
+
+  private Expected outcome(ExitReason reason) {
+    if (reason == ExitReason.DONE) {
+      return new Expected.Reached(block.reached()[PROBE], 0);
+    }
+    if (reason == ExitReason.FAULT
+        && block.next() == ROOT_LOAD
+        && control.exitVector() == Vector.GP) {
+      return new Expected.RootRefused();
+    }
+    if (reason == ExitReason.FAULT && block.next() == PROBE && control.exitVector() == Vector.PF) {
+      return new Expected.PageFault(control.exitErrorCode(), control.exitLinear());
+    }
+    return new Expected.Unknown(
+        reason + " of operation " + block.next() + ", " + Vector.describe(control.exitVector()));
+  }
+
+  private List<String> differences(WalkVector vector, Expected seen) {
+    List<String> lines = new ArrayList<>();
+    if (!agrees(vector.expected(), seen)) {
+      lines.add("expected " + vector.expected() + ", but it " + seen);
+    }
+    entries(vector, lines);
+    if (!(seen instanceof Expected.RootRefused)) {
+      software(vector, seen, lines);
+      lines.addAll(lines.isEmpty() ? List.of() : walk(vector));
+    }
+    return lines;
+  }
+
+  private static boolean agrees(Expected expected, Expected seen) {
+    return expected instanceof Expected.Reached wanted && seen instanceof Expected.Reached got
+        ? wanted.address() == got.address()
+        : expected.equals(seen);
+  }
+
+  /**
+   * The walker that everybody but the CPU uses must say the same, and it knows the size of the
+   * page.
+   */
+  private void software(WalkVector vector, Expected seen, List<String> lines) {
+    long result = lookOnly(vector, null);
+    if (seen instanceof Expected.PageFault fault) {
+      if (!Translation.isFault(result) || Translation.errorCode(result) != fault.errorCode()) {
+        lines.add("the software walk disagrees with the CPU, which raised " + fault);
+      }
+    } else if (seen instanceof Expected.Reached reached) {
+      int shift = rules().format().shift(Translation.level(result));
+      if (Translation.isFault(result)
+          || Translation.address(result, vector.linear(), shift) != reached.address()) {
+        lines.add("the software walk disagrees with the CPU, which " + reached);
+      } else if (vector.expected() instanceof Expected.Reached wanted
+          && wanted.pageBytes() != 0
+          && wanted.pageBytes() != 1L << shift) {
+        lines.add(
+            String.format("expected a page of 0x%x, not of 0x%x", wanted.pageBytes(), 1L << shift));
+      }
+    }
+  }
+
+  private PagingRules rules() {
+    return Objects.requireNonNull(context.rules(), "a vector has paging on");
+  }
+
+  private long lookOnly(WalkVector vector, @Nullable WalkTrace told) {
+    context.load(control.registers());
+    return machine
+        .walker()
+        .walk(context, vector.linear(), vector.access(), null, PageWalker.LOOK_ONLY, told);
+  }
+
+  private void entries(WalkVector vector, List<String> lines) {
+    if (vector.after().stream().anyMatch(it -> hold(vector, it))) {
+      return;
+    }
+    lines.add("the entries are none of the permitted variants:");
+    for (TableEntry entry : vector.entries()) {
+      lines.add(
+          String.format(
+              "  entry at 0x%x was 0x%x, is 0x%x; permitted: %s",
+              entry.address(), entry.value(), read(entry), permitted(vector, entry)));
+    }
+  }
+
+  private boolean hold(WalkVector vector, Map<Long, Long> after) {
+    return vector.entries().stream()
+        .allMatch(it -> read(it) == after.getOrDefault(it.address(), it.value()));
+  }
+
+  private long read(TableEntry entry) {
+    return memory.load(Addresses.maddr(entry.address()), entry.bytes());
+  }
+
+  private static String permitted(WalkVector vector, TableEntry entry) {
+    return vector.after().stream()
+        .map(it -> "0x" + Long.toHexString(it.getOrDefault(entry.address(), entry.value())))
+        .distinct()
+        .reduce((one, other) -> one + " or " + other)
+        .orElse("nothing");
+  }
+
+  /** The walk from the vector's own entries, not from what the access left of them. */
+  private List<String> walk(WalkVector vector) {
+    vector.entries().forEach(it -> write(it, it.value()));
+    trace.clear();
+    return trace.explain(lookOnly(vector, trace));
+  }
+
+  static String describe(WalkVector vector) {
+    return String.format(
+        "%s (line %d): %s of 0x%x",
+        vector.id(), vector.line(), Access.describe(vector.access()), vector.linear());
+  }
+}
