@@ -9,13 +9,10 @@ import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.Set;
 import java.util.TreeMap;
 
 /** Tries the vectors of files on machines. */
 public final class Conformance {
-  private static final Set<String> NATIVE = Set.of("2level", "pae", "4level", "5level");
-
   /**
    * Vectors that one machine sees. A frame of memory once made stays for good, and vectors scatter
    * their tables over all of it; a new machine now and then bounds what they hold.
@@ -69,7 +66,7 @@ public final class Conformance {
       for (WalkVector it = reader.next(); it != null; it = reader.next()) {
         if (it.expected() instanceof Expected.Unknown unknown) {
           skipped.merge(unknown.reason(), 1L, Long::sum);
-        } else if (!NATIVE.contains(it.mode())) {
+        } else if (!WalkVector.ONE_DIMENSION.contains(it.mode())) {
           skipped.merge(Expected.TWO_DIMENSIONAL.reason(), 1L, Long::sum);
         } else {
           List<String> differences = bench(it.physicalBits()).tryOut(it);

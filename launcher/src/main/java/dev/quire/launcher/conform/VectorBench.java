@@ -111,7 +111,7 @@ final class VectorBench {
   private List<String> differences(WalkVector vector, Expected seen) {
     List<String> lines = new ArrayList<>();
     if (!agrees(vector.expected(), seen)) {
-      lines.add("expected " + vector.expected() + ", but it " + seen);
+      lines.add("expected that it " + vector.expected() + "; it " + seen);
     }
     entries(vector, lines);
     if (!(seen instanceof Expected.RootRefused)) {

@@ -60,7 +60,7 @@ final class VectorParser {
     return new WalkVector(
         line,
         text("id"),
-        text("mode"),
+        mode(),
         (int) number("maxphyaddr"),
         new RegisterValues(
             number("cr0"), number("cr3"), number("cr4"), number("efer"), (int) number("pkru")),
@@ -104,6 +104,14 @@ final class VectorParser {
       throw new IllegalArgumentException("field " + field + " is missing");
     }
     return value;
+  }
+
+  private String mode() {
+    String mode = text("mode");
+    if (!WalkVector.ONE_DIMENSION.contains(mode) && !WalkVector.TWO_DIMENSIONS.contains(mode)) {
+      throw new IllegalArgumentException("no such mode: " + mode);
+    }
+    return mode;
   }
 
   private static long kind(String access) {

@@ -6,6 +6,7 @@ import dev.quire.api.x86.Access;
 import dev.quire.api.x86.ErrorCode;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 
 /**
  * One recorded access.
@@ -34,6 +35,12 @@ record WalkVector(
     List<TableEntry> entries,
     Expected expected,
     List<Map<Long, Long>> after) {
+
+  /** Modes of walks through the guest's tables alone. */
+  static final Set<String> ONE_DIMENSION = Set.of("2level", "pae", "4level", "5level");
+
+  /** Modes of walks through nested tables too. */
+  static final Set<String> TWO_DIMENSIONS = Set.of("npt", "ept");
 
   /** What the registers hold; PKRU counts only with CR4.PKE. */
   record RegisterValues(long cr0, long cr3, long cr4, long efer, int pkru) {}

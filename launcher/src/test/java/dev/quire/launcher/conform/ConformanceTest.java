@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.quire.launcher.conform;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assumptions.assumeThat;
+
+import dev.quire.api.guest.WorkloadMonitor;
+import dev.quire.api.hw.MachineFactory;
+import dev.quire.launcher.conform.Conformance.Result;
+import java.net.URISyntaxException;
+import java.nio.file.Path;
+import java.util.Map;
+import java.util.Objects;
+import java.util.ServiceLoader;
+import org.junit.jupiter.api.Tag;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
+
+/** The machine does what real emulators did. */
+class ConformanceTest {
+  /** The whole recordings, where the source tree lies beside them. */
+  private static final Path RECORDINGS = Path.of("../../shared/vectors");
+
+  static Conformance conformance() {
+    return new Conformance(ServiceLoader.load(MachineFactory.class).findFirst().orElseThrow(), 3);
+  }
+
+  private static Result check(Path file) {
+    return conformance().check(file, WorkloadMonitor.NONE);
+  }
+
+  static Path sample(String name) {
+    try {
+      String resource = "/vectors/" + name + ".jsonl.gz";
+      return Path.of(
+          Objects.requireNonNull(ConformanceTest.class.getResource(resource), resource).toURI());
+    } catch (URISyntaxException e) {
+      throw new IllegalStateException(e);
+    }
+  }
+
+  private static void assertAllPass(Result result, long count) {
+    assertThat(result.failures()).isEmpty();
+    assertThat(result).isEqualTo(new Result(count, 0, Map.of(), result.failures()));
+  }
+
+  @ParameterizedTest
+  @CsvSource({"native-2level,201", "native-pae,203", "native-4level,202", "native-5level,202"})
+  void everyRecordedWalkIsReproduced(String name, long vectors) {
+    assertAllPass(check(sample(name)), vectors);
+  }
+
+  /** PKRU with a leaf that alone is supervisor; reserved PDPTE bits; PSE-36 beyond MAXPHYADDR. */
+  @ParameterizedTest
+  @CsvSource({"native-2level,14", "native-pae,41", "native-4level,40", "native-5level,40"})
+  void whereEmulatorsDisagreeTheManualsAreFollowed(String name, long vectors) {
+    assertAllPass(check(sample("disagreements/" + name)), vectors);
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"npt", "ept"})
+  void walksInTwoDimensionsAreSkippedAndSaidSo(String name) {
+    Result result = check(sample(name));
+    assertThat(result.passed()).isZero();
+    assertThat(result.failed()).isZero();
+    assertThat(result.skipped()).containsOnlyKeys("two-dimensional: not in this build");
+    assertThat(result.isClean()).isFalse();
+  }
+
+  @Tag("long")
+  @ParameterizedTest
+  @CsvSource({
+    "native-2level,6810",
+    "native-pae,9325",
+    "native-4level,11688",
+    "native-5level,11875",
+    "disagreements/native-2level,14",
+    "disagreements/native-pae,492",
+    "disagreements/native-4level,200",
+    "disagreements/native-5level,160"
+  })
+  void everyRecordedWalkOfTheWholeFilesIsReproduced(String name, long vectors) {
+    Path file = RECORDINGS.resolve(name + ".jsonl.gz");
+    assumeThat(file).as("recordings beside the source tree").exists();
+    assertAllPass(check(file), vectors);
+  }
+}
