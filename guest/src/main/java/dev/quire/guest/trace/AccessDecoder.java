@@ -8,8 +8,8 @@ import dev.quire.api.x86.Access;
  * Decodes ACCESS records: sixteen million of them in a window, so this is the reader's hot path.
  *
  * <p>It goes over a run twice, because one loop for everything needs more registers than there are
- * (measured: half as fast): {@link #operations} reads what was done, {@link PageMap#places} looks up
- * where it went. The first loop reads the forms that are common; {@link #single} reads any form.
+ * (measured: half as fast): {@link #operations} reads what was done, {@link PageMap#places} looks
+ * up where it went. The first loop reads the forms that are common; {@link #single} reads any form.
  */
 final class AccessDecoder {
   /** Tag bits 6-5. */
@@ -21,11 +21,17 @@ final class AccessDecoder {
   /** Bit 3 of the tag: the physical page follows. */
   private static final int EXPLICIT_PAGE = 8;
 
-  /** In {@link #COMMON}: the length is a number of its own. */
-  private static final int LENGTH_FOLLOWS = 1;
+  /** In {@link #COMMON}, for fetches: the bits of the word that hold the length. */
+  private static final int LENGTH = 0x7F;
+
+  /** One of them: the length is a number of its own. */
+  private static final int LENGTH_FOLLOWS = 0x40;
 
   /** No record that {@link #operations} reads is longer: tag, length, eight bytes of a number. */
   private static final int LONGEST_COMMON = 10;
+
+  /** The bits that say that a number goes on in the next byte. */
+  private static final long CONTINUED = 0x8080_8080_8080_8080L;
 
   private static final int MAX_LENGTH = 4096;
 
@@ -35,7 +41,7 @@ final class AccessDecoder {
   static {
     for (int tag = Tag.ACCESS; tag < COMMON.length; tag++) {
       if ((tag & EXPLICIT_PAGE) == 0 && (isFetch(tag) || !hasLength(tag))) {
-        COMMON[tag] = flags(tag) | (hasLength(tag) ? LENGTH_FOLLOWS : 0);
+        COMMON[tag] = flags(tag) | (!isFetch(tag) ? 0 : hasLength(tag) ? LENGTH : 7);
       }
     }
   }
@@ -56,8 +62,8 @@ final class AccessDecoder {
   }
 
   /**
-   * Decodes records into {@code operations} and {@code expected} from index {@code from}, up to index
-   * {@code to} or up to a record that is no ACCESS, whichever comes first.
+   * Decodes records into {@code operations} and {@code expected} from index {@code from}, up to
+   * index {@code to} or up to a record that is no ACCESS, whichever comes first.
    *
    * @return the index after the last one written
    */
@@ -65,7 +71,9 @@ final class AccessDecoder {
     int i = from;
     while (i < to) {
       input.require(TraceInput.SLACK);
-      int next = operations(input.bytes(), operations, i, to);
+      int at = input.at();
+      int room = (input.end() - at) / LONGEST_COMMON;
+      int next = operations(input.bytes(), at, operations, i, Math.min(to, i + room));
       if (next == i) {
         if (!input.nextIsAccess()) {
           break;
@@ -80,72 +88,62 @@ final class AccessDecoder {
     return i;
   }
 
-  /** The first loop. It touches whole records only, so it stops short of the end of the buffer. */
-  private int operations(byte[] bytes, long[] operations, int from, int to) {
-    final int start = input.at();
-    final int room = (input.end() - start) / LONGEST_COMMON;
-    final int until = Math.min(to, from + room);
+  /** The first loop, from index {@code i} until {@code until}; the buffer holds as many records. */
+  private int operations(byte[] bytes, int at, long[] operations, int i, int until) {
     long fetch = nextFetch;
     long data = lastData;
-    int at = start;
-    int i = from;
     for (; i < until; i++) {
       long word = (long) TraceInput.QUADWORD.get(bytes, at);
       long common = COMMON[(int) word & 0xFF];
       if ((word & 0xFFE8) == 0xC0) { // most of all: fetch the next instruction
-        operations[i] = fetch & Operation.ADDRESS | common;
+        operations[i] = fetch & Operation.ADDRESS | common & ~LENGTH;
         fetch += word & 7;
         at += 2;
         continue;
       }
-      int next = at + 1;
-      long length = word & 7;
+      int next = at + 2;
       if ((common & LENGTH_FOLLOWS) != 0) {
         word >>>= 8;
-        length = word & 0xFF;
         next++;
+        common = (byte) word > 0 ? common : 0;
       }
-      long delta;
-      if ((word & 0x8000) == 0) {
-        delta = word >>> 9 & 0x3F ^ -(word >>> 8 & 1);
-        next++;
-      } else {
-        long groups = (long) TraceInput.QUADWORD.get(bytes, next);
-        long stop = ~groups & 0x8080_8080_8080_8080L;
-        if (stop == 0) {
-          break;
-        }
-        int zeros = Long.numberOfTrailingZeros(stop);
-        delta = unzigzag(compact(groups & -1L >>> 63 - zeros));
-        next += 1 + (zeros >>> 3);
+      long z = word >>> 8 & 0x7F;
+      if ((word & 0x8000) != 0) {
+        long groups = (long) TraceInput.QUADWORD.get(bytes, next - 1);
+        int zeros = Long.numberOfTrailingZeros(~groups & CONTINUED);
+        z = compact(groups & -1L >>> 63 - zeros);
+        next += zeros >>> 3;
+        common = zeros < Long.SIZE ? common : 0;
       }
       if (common < 0) {
-        if (length == 0 || length > 0x7F) {
-          break;
-        }
-        fetch += delta;
-        operations[i] = fetch & Operation.ADDRESS | common & ~LENGTH_FOLLOWS;
-        fetch += length;
+        fetch += z >>> 1 ^ -(z & 1);
+        operations[i] = fetch & Operation.ADDRESS | common & ~LENGTH;
+        fetch += word & common & LENGTH;
       } else if (common != 0) {
-        data += delta;
+        data += z >>> 1 ^ -(z & 1);
         operations[i] = data & Operation.ADDRESS | common;
       } else {
         break;
       }
       at = next;
     }
-    if (i > from) {
-      lastLength = lastLength(bytes, start, at);
-    }
+    return finish(fetch, data, at, i);
+  }
+
+  private int finish(long fetch, long data, int at, int i) {
     nextFetch = fetch;
     lastData = data;
-    input.seek(at);
+    if (at > input.at()) {
+      lastLength = lastLength(input.bytes(), input.at(), at);
+      input.seek(at);
+    }
     return i;
   }
 
   /**
-   * The length in the last tag before {@code end}: behind a common data record's tag no byte but the
-   * last has bit 7 clear. Looked up here once for a run rather than kept up to date in the loop.
+   * The length in the last tag before {@code end}: behind a common data record's tag no byte but
+   * the last has bit 7 clear. Looked up here once for a run rather than kept up to date in the
+   * loop.
    */
   private static int lastLength(byte[] bytes, int start, int end) {
     int tagAt = end - 2;
@@ -160,10 +158,6 @@ final class AccessDecoder {
     long pairs = groups & 0x007F_007F_007F_007FL | (groups & 0x7F00_7F00_7F00_7F00L) >>> 1;
     long fours = pairs & 0x0000_3FFF_0000_3FFFL | (pairs & 0x3FFF_0000_3FFF_0000L) >>> 2;
     return fours & 0x0FFF_FFFFL | (fours & 0x0FFF_FFFF_0000_0000L) >>> 4;
-  }
-
-  private static long unzigzag(long z) {
-    return z >>> 1 ^ -(z & 1);
   }
 
   /** Reads the record behind {@code tag}, whatever its form. */

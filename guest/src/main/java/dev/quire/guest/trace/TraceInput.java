@@ -127,7 +127,7 @@ final class TraceInput implements AutoCloseable {
 
   private InputException cut() {
     at = end;
-    return failure("the file is cut: it ends inside a record");
+    return new InputException(message("the file is cut: it ends inside a record"));
   }
 
   int u8() {
@@ -167,15 +167,18 @@ final class TraceInput implements AutoCloseable {
 
   /** The exception for trouble at the place now reached. */
   InputException failure(String problem) {
-    return new InputException(file + ": " + problem + place());
+    if (at > end) { // what was decoded was not there, so the trouble is another one
+      return cut();
+    }
+    return new InputException(message(problem));
   }
 
   private InputException failure(String problem, IOException cause) {
-    return new InputException(file + ": " + problem + place(), cause);
+    return new InputException(message(problem), cause);
   }
 
-  private String place() {
-    return ", at byte " + offset() + " of the decompressed trace";
+  private String message(String problem) {
+    return file + ": " + problem + ", at byte " + offset() + " of the decompressed trace";
   }
 
   private void refill() {

@@ -97,13 +97,13 @@ public final class TraceReader implements AutoCloseable {
   /**
    * Reads ACCESS records as long as they follow each other.
    *
-   * @param operations receives what was done: probes, packed as {@link
-   *     dev.quire.api.hw.Operation} says. Supervisor accesses are exempt from SMAP, for the
-   *     recording says that they succeeded
+   * @param operations receives what was done: probes, packed as {@link dev.quire.api.hw.Operation}
+   *     says. Supervisor accesses are exempt from SMAP, for the recording says that they succeeded
    * @param places receives at the same indices where it went: guest-physical addresses
    * @param from index at which to begin
    * @param to index at which to stop
-   * @return the index after the last one written; less than {@code to} only if another record is next
+   * @return the index after the last one written; less than {@code to} only if another record is
+   *     next
    */
   public int accesses(long[] operations, long[] places, int from, int to) {
     if (!header.window() || ended) {

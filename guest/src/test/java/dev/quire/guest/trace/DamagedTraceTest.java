@@ -188,23 +188,23 @@ class DamagedTraceTest {
     byte[] whole = everything().bytes();
     Random random = new Random(12);
     int refused = 0;
-    for (int round = 0; round < 4000; round++) {
+    for (int round = 0; round < 1500; round++) {
       byte[] damaged = whole.clone();
       for (int flips = random.nextInt(3); flips >= 0; flips--) {
         damaged[random.nextInt(damaged.length)] ^= (byte) (1 << random.nextInt(8));
       }
       refused += refusal(TraceWriter.compress(damaged, file())) == null ? 0 : 1;
     }
-    assertThat(refused).isGreaterThan(1000);
+    assertThat(refused).isGreaterThan(300);
   }
 
   @Test
   @Timeout(120)
   void bitsFlippedInARecordedTrace() throws IOException {
     byte[] compressed = Files.readAllBytes(Traces.example("linux-amd64-5level-pku.small"));
-    byte[] whole = Zstd.decompress(compressed, (int) Zstd.decompressedSize(compressed));
+    byte[] whole = Zstd.decompress(compressed);
     Random random = new Random(13);
-    for (int round = 0; round < 40; round++) {
+    for (int round = 0; round < 15; round++) {
       byte[] damaged = Arrays.copyOf(whole, 400_000);
       for (int flips = 0; flips < 5; flips++) {
         damaged[random.nextInt(damaged.length)] ^= (byte) (1 << random.nextInt(8));

@@ -76,9 +76,25 @@ class RecordedTracesTest {
         + "790, 739, 847076, 4175030, 3336, 867065, 47146"
   })
   void exampleBoot(
-      String name, long instructions, long cr3, long invlpg, long invpcid, long cr0, long cr4,
-      long efer, long pkru, long pdpte, long irq, long hlt, long ptpage, long retire,
-      long storeRecords, long stores, long walkerStores, long fill, long fault) {
+      String name,
+      long instructions,
+      long cr3,
+      long invlpg,
+      long invpcid,
+      long cr0,
+      long cr4,
+      long efer,
+      long pkru,
+      long pdpte,
+      long irq,
+      long hlt,
+      long ptpage,
+      long retire,
+      long storeRecords,
+      long stores,
+      long walkerStores,
+      long fill,
+      long fault) {
     Counts counts = new Counts(Traces.recorded(name + ".base"));
     assertThat(counts.instructions).isEqualTo(instructions);
     assertThat(counts.records[0x03]).isEqualTo(cr3);
@@ -115,12 +131,45 @@ class RecordedTracesTest {
         + "3, 0, 21, 21, 16, 1883130, 0"
   })
   void otherBoots(
-      String name, long instructions, long cr3, long invlpg, long invpcid, long cr0, long cr4,
-      long efer, long pkru, long pdpte, long irq, long hlt, long ptpage, long retire,
-      long storeRecords, long stores, long walkerStores, long fill, long fault) {
+      String name,
+      long instructions,
+      long cr3,
+      long invlpg,
+      long invpcid,
+      long cr0,
+      long cr4,
+      long efer,
+      long pkru,
+      long pdpte,
+      long irq,
+      long hlt,
+      long ptpage,
+      long retire,
+      long storeRecords,
+      long stores,
+      long walkerStores,
+      long fill,
+      long fault) {
     exampleBoot(
-        name, instructions, cr3, invlpg, invpcid, cr0, cr4, efer, pkru, pdpte, irq, hlt, ptpage,
-        retire, storeRecords, stores, walkerStores, fill, fault);
+        name,
+        instructions,
+        cr3,
+        invlpg,
+        invpcid,
+        cr0,
+        cr4,
+        efer,
+        pkru,
+        pdpte,
+        irq,
+        hlt,
+        ptpage,
+        retire,
+        storeRecords,
+        stores,
+        walkerStores,
+        fill,
+        fault);
   }
 
   @Tag("long")
@@ -138,8 +187,19 @@ class RecordedTracesTest {
         + "9, 41, 17150, 196, 107, 17796"
   })
   void windows(
-      String name, long instructions, long reads, long writes, long fetches, long rmw, long user,
-      long cr3, long invlpg, long fill, long fault, long ptpage, long storeRecords) {
+      String name,
+      long instructions,
+      long reads,
+      long writes,
+      long fetches,
+      long rmw,
+      long user,
+      long cr3,
+      long invlpg,
+      long fill,
+      long fault,
+      long ptpage,
+      long storeRecords) {
     Counts counts = new Counts(Traces.recorded(name));
     assertThat(counts.accesses).isEqualTo(16_000_000);
     assertThat(counts.instructions).isEqualTo(instructions);
@@ -155,7 +215,9 @@ class RecordedTracesTest {
     assertThat(counts.records[0x0C]).isEqualTo(storeRecords);
   }
 
-  /** Cut after a million accesses; the counts of the other records were taken by a second reader. */
+  /**
+   * Cut after a million accesses; the counts of the other records were taken by a second reader.
+   */
   @ParameterizedTest
   @CsvSource({
     "linux-amd64-4level-nopti.small, 95, 11281, 2031, 54, 9, 14, 351",
@@ -164,7 +226,13 @@ class RecordedTracesTest {
     "linux-686pae-3level-pti.small, 102, 20723, 4089, 36, 114, 134, 332"
   })
   void smallWindows(
-      String name, long ptpage, long storeRecords, long fill, long fault, long cr3, long invlpg,
+      String name,
+      long ptpage,
+      long storeRecords,
+      long fill,
+      long fault,
+      long cr3,
+      long invlpg,
       long tick) {
     Counts counts = new Counts(Traces.recorded(name));
     assertThat(counts.accesses).isEqualTo(1_000_000);

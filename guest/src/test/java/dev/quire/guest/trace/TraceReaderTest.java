@@ -34,8 +34,18 @@ class TraceReaderTest {
   @ParameterizedTest
   @ValueSource(
       ints = {
-        Tag.CR0, Tag.CR3, Tag.CR4, Tag.EFER, Tag.PKRU, Tag.CR0_IMPLICIT, Tag.CR3_IMPLICIT,
-        Tag.CR4_IMPLICIT, Tag.EFER_IMPLICIT, Tag.PKRU_IMPLICIT, Tag.IRQ, Tag.WINDOW_BEGIN,
+        Tag.CR0,
+        Tag.CR3,
+        Tag.CR4,
+        Tag.EFER,
+        Tag.PKRU,
+        Tag.CR0_IMPLICIT,
+        Tag.CR3_IMPLICIT,
+        Tag.CR4_IMPLICIT,
+        Tag.EFER_IMPLICIT,
+        Tag.PKRU_IMPLICIT,
+        Tag.IRQ,
+        Tag.WINDOW_BEGIN,
         Tag.WINDOW_END
       })
   void recordsOfOneNumber(int tag) {

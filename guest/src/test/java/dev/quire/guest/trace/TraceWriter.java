@@ -10,7 +10,9 @@ import java.nio.file.Path;
 import java.util.HashMap;
 import java.util.Map;
 
-/** Writes X86PTRC1 traces for tests; made from the description of the format, not from the reader. */
+/**
+ * Writes X86PTRC1 traces for tests; made from the description of the format, not from the reader.
+ */
 public final class TraceWriter {
   private final ByteArrayOutputStream out = new ByteArrayOutputStream();
   private final Map<Long, Long> dict = new HashMap<>();
@@ -129,7 +131,9 @@ public final class TraceWriter {
     return u8(0x0E).u8(flags).uv(error).uv(va).uv(rip);
   }
 
-  /** {@code kind}: 0 read, 1 write, 2 fetch, 3 read-modify-write. The page is written if it is news. */
+  /**
+   * {@code kind}: 0 read, 1 write, 2 fetch, 3 read-modify-write. The page is written if it is news.
+   */
   public TraceWriter access(int kind, boolean user, long length, long va, long pa) {
     boolean news = !Long.valueOf(pa >>> 12).equals(dict.put(va >>> 12, pa >>> 12));
     int code = lengthCode(kind, length);

@@ -5,7 +5,9 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import org.junit.jupiter.api.Assumptions;
 
-/** Where the recorded traces are: some come with the sources, the rest lie beside them or nowhere. */
+/**
+ * Where the recorded traces are: some come with the sources, the rest lie beside them or nowhere.
+ */
 public final class Traces {
   private Traces() {}
 
