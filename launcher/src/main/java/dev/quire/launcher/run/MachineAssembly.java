@@ -25,9 +25,6 @@ import org.jspecify.annotations.Nullable;
 
 /** Builds the machine of a configuration. */
 final class MachineAssembly {
-  /** The preset of whoever does not care: the first that the machine names. */
-  private static final String DEFAULT_PRESET = "default";
-
   private final MachineSettings settings;
   private final PluginHost host;
   private final Slot<MachineFactory> machines;
@@ -121,9 +118,6 @@ final class MachineAssembly {
   private static Preset preset(TlbSettings tlb, Map<String, Preset> presets) {
     Setting<String> name = tlb.preset();
     Preset preset = presets.get(name.value());
-    if (preset == null && name.value().equals(DEFAULT_PRESET) && !presets.isEmpty()) {
-      preset = presets.values().iterator().next();
-    }
     if (preset == null) {
       throw name.bad(
           "no preset \"" + name.value() + "\"; there are: " + String.join(", ", presets.keySet()));
