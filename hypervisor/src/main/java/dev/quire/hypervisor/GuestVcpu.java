@@ -1,0 +1,229 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.quire.hypervisor;
+
+import dev.quire.api.address.Gva;
+import dev.quire.api.domain.RunResult;
+import dev.quire.api.domain.Vcpu;
+import dev.quire.api.hw.ControlBlock;
+import dev.quire.api.hw.ExitReason;
+import dev.quire.api.hw.OperationBlock;
+import dev.quire.api.hw.PageWalker;
+import dev.quire.api.hw.PagingContext;
+import dev.quire.api.hw.Registers;
+import dev.quire.api.hw.WalkTrace;
+import dev.quire.api.paging.PagingMode;
+import dev.quire.api.x86.Access;
+import dev.quire.api.x86.Cr0;
+import dev.quire.api.x86.Efer;
+import dev.quire.api.x86.PageEntry;
+import dev.quire.api.x86.Translation;
+import dev.quire.api.x86.Vector;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * A vCPU. It has two sets of registers, as under VMX: what the guest sees and, in the control
+ * block, what the hardware runs with. A bit whose write exits is the hypervisor's to give to the
+ * hardware; any other bit belongs to the hardware while the guest runs and is taken over at each
+ * safe point.
+ */
+final class GuestVcpu implements Vcpu {
+  private static final long UNPAGED_ADDRESS = 0xffffffffL & PageEntry.FRAME;
+  private static final long UNPAGED_RIGHTS =
+      Translation.PRESENT
+          | Translation.WRITABLE
+          | Translation.USER
+          | Translation.EXECUTABLE
+          | Translation.DIRTY;
+
+  private final GuestDomain domain;
+  private final int number;
+  private final Scheduler scheduler;
+  private final Registers registers = new Registers();
+  private final ControlBlock control = new ControlBlock();
+  private @Nullable PagingMode mode;
+
+  private int faultVector;
+  private int faultErrorCode;
+  private @Gva long faultLinear;
+  private long fault;
+
+  /** The CPU whose tag is in the control block. */
+  private @Nullable PhysicalCpu taggedBy;
+
+  private long tagGeneration = PhysicalCpu.NO_GENERATION;
+
+  /** Made when first wanted: most vCPUs of many are never walked in software. */
+  private @Nullable PagingContext context;
+
+  /** By reason; made at the first exit. */
+  private long @Nullable [] exits;
+
+  GuestVcpu(GuestDomain domain, int number, Scheduler scheduler) {
+    this.domain = domain;
+    this.number = number;
+    this.scheduler = scheduler;
+  }
+
+  @Override
+  public RunResult run(OperationBlock block) {
+    PhysicalCpu cpu = scheduler.place(this);
+    synchronized (cpu) {
+      cpu.admit(this);
+      return ExitLoop.run(this, cpu.cpu(), block);
+    }
+  }
+
+  /** Returns when the vCPU is not running; whether it will run again is for others to say. */
+  void awaitSafePoint() {
+    synchronized (scheduler.place(this)) {
+      return; // who runs holds the monitor
+    }
+  }
+
+  boolean hasTagOf(PhysicalCpu cpu, long generation) {
+    return taggedBy == cpu && tagGeneration == generation;
+  }
+
+  void takeTag(PhysicalCpu cpu, long generation, int tag) {
+    taggedBy = cpu;
+    tagGeneration = generation;
+    control.tag(tag);
+  }
+
+  // ---- registers ----
+
+  /** The hardware came out: what the guest wrote without an exit is in its set. */
+  void takeFromHardware() {
+    copyUnintercepted(control.registers(), registers);
+  }
+
+  /** The hypervisor wrote the guest's registers: what is not the backend's goes to the hardware. */
+  void giveToHardware() {
+    copyUnintercepted(registers, control.registers());
+  }
+
+  private void copyUnintercepted(Registers from, Registers to) {
+    long cr0 = control.cr0Intercepts();
+    long cr4 = control.cr4Intercepts();
+    // LMA follows PG, whoever watches the other bits of EFER
+    long efer = (control.eferIntercepted() ? ~Efer.LMA : 0) | ((cr0 & Cr0.PG) != 0 ? Efer.LMA : 0);
+    to.cr0 = to.cr0 & cr0 | from.cr0 & ~cr0;
+    to.cr4 = to.cr4 & cr4 | from.cr4 & ~cr4;
+    to.efer = to.efer & efer | from.efer & ~efer;
+    to.cr2 = from.cr2;
+    if (!control.cr3Intercepted()) {
+      to.cr3 = from.cr3;
+      System.arraycopy(from.pdptes, 0, to.pdptes, 0, Registers.PDPTES);
+    }
+    if (!control.keysIntercepted()) {
+      to.pkru = from.pkru;
+      to.pkrs = from.pkrs;
+    }
+  }
+
+  @Override
+  public Registers registers() {
+    return registers;
+  }
+
+  @Override
+  public ControlBlock control() {
+    return control;
+  }
+
+  // ---- exits ----
+
+  void mode(PagingMode chosen) {
+    mode = chosen;
+  }
+
+  PagingMode mode() {
+    PagingMode now = mode;
+    if (now == null) {
+      throw new IllegalStateException("vCPU " + number + " has no paging mode yet");
+    }
+    return now;
+  }
+
+  void countExit(ExitReason reason) {
+    long[] counts = exits;
+    if (counts == null) {
+      counts = new long[ExitReason.values().length];
+      exits = counts;
+    }
+    counts[reason.ordinal()]++;
+  }
+
+  @Override
+  public long exits(ExitReason reason) {
+    long[] counts = exits;
+    return counts == null ? 0 : counts[reason.ordinal()];
+  }
+
+  /** The exception in the control block becomes the guest's. */
+  void deliver() {
+    faultVector = control.exitVector();
+    faultErrorCode = control.exitErrorCode();
+    faultLinear = control.exitLinear();
+    fault = control.exitFault();
+    if (faultVector == Vector.PF) {
+      control.registers().cr2 = faultLinear;
+      registers.cr2 = faultLinear;
+    }
+  }
+
+  @Override
+  public int faultVector() {
+    return faultVector;
+  }
+
+  @Override
+  public int faultErrorCode() {
+    return faultErrorCode;
+  }
+
+  @Override
+  public @Gva long faultLinear() {
+    return faultLinear;
+  }
+
+  @Override
+  public long fault() {
+    return fault;
+  }
+
+  // ---- the guest's own tables ----
+
+  @Override
+  public long translate(@Gva long linear, long access, @Nullable WalkTrace trace) {
+    if ((registers.cr0 & Cr0.PG) == 0) {
+      return linear & UNPAGED_ADDRESS | UNPAGED_RIGHTS;
+    }
+    PagingContext now = context;
+    if (now == null) {
+      now = new PagingContext(domain.machine().profile());
+      context = now;
+    }
+    now.load(registers);
+    long privilege = control.kernelIsUser() ? Access.USER | Access.SMAP_EXEMPT : 0;
+    return domain
+        .machine()
+        .walker()
+        .walk(now, linear, access | privilege, domain.tableFrames(), PageWalker.LOOK_ONLY, trace);
+  }
+
+  @Override
+  public int number() {
+    return number;
+  }
+
+  @Override
+  public GuestDomain domain() {
+    return domain;
+  }
+
+  @Override
+  public String toString() {
+    return "vCPU " + number + " of domain " + domain.id();
+  }
+}

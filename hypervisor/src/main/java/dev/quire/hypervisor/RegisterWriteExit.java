@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.quire.hypervisor;
+
+import dev.quire.api.hw.ControlRegisterUnit;
+import dev.quire.api.hw.Cpu;
+import dev.quire.api.hw.Operation;
+import dev.quire.api.hw.Operation.Kind;
+import dev.quire.api.hw.OperationBlock;
+import dev.quire.api.hw.Registers;
+import dev.quire.api.paging.Resolution;
+import dev.quire.api.x86.Cr3;
+import dev.quire.api.x86.Cr4;
+import dev.quire.api.x86.Vector;
+
+/**
+ * A write to a control register that the intercepts asked for: done by the machine's rules on the
+ * guest's registers; then the paging mode gives the hardware what follows from it.
+ */
+final class RegisterWriteExit {
+  private static final int FLUSHES =
+      ControlRegisterUnit.FLUSH_ALL
+          | ControlRegisterUnit.FLUSH_NON_GLOBAL
+          | ControlRegisterUnit.FLUSH_PCID;
+
+  private RegisterWriteExit() {}
+
+  static Resolution handle(GuestVcpu vcpu, Cpu cpu, OperationBlock block) {
+    int at = block.next();
+    Kind kind = Operation.kind(block.operations()[at]);
+    long operand = block.operands()[at];
+    GuestDomain domain = vcpu.domain();
+    ControlRegisterUnit unit = domain.machine().controlRegisters();
+    int effects = unit.write(vcpu.registers(), kind, operand, domain);
+    if ((effects & ControlRegisterUnit.UNDEFINED) != 0) {
+      return ExitRow.inject(vcpu, Vector.UD);
+    }
+    if ((effects & ControlRegisterUnit.GENERAL_PROTECTION) != 0) {
+      return ExitRow.inject(vcpu, Vector.GP);
+    }
+    vcpu.giveToHardware();
+    if ((effects & ControlRegisterUnit.RULES_CHANGED) != 0) {
+      vcpu.mode(domain.paging().updatePagingModes(vcpu));
+    }
+    if (kind == Kind.MOV_CR3) {
+      vcpu.mode().updateCr3(vcpu, keepsCached(vcpu.registers(), operand));
+    }
+    if ((effects & FLUSHES) != 0) {
+      cpu.flushTag(vcpu.control().tag()); // more than some ask for, which is always allowed
+    }
+    return Resolution.EMULATED;
+  }
+
+  private static boolean keepsCached(Registers guest, long operand) {
+    return (guest.cr4 & Cr4.PCIDE) != 0 && (operand & Cr3.NO_FLUSH) != 0;
+  }
+}
