@@ -11,15 +11,15 @@ public interface WorkloadFactory {
   String name();
 
   /**
-   * Opens a workload. Reads no more than it must to answer {@link Workload#needs}. Some options mean
-   * the same to every workload that knows them, because commands of the launcher set them:
+   * Opens a workload. Reads no more than it must to answer {@link Workload#needs}. Some options
+   * mean the same to every workload that knows them, because commands of the launcher set them:
    *
    * <ul>
    *   <li>{@code trace}, {@code file}: the name of a file, as it can be opened
    *   <li>{@code until}: the run ends after this many of the workload's steps
-   *   <li>{@code at} (number of a step) or {@code instruction} (the step nearest to that count), with
-   *       them perhaps {@code va} (a linear address in hexadecimal): the run goes up to that step, and
-   *       the report's explanations are the one walk that was asked for, entry by entry
+   *   <li>{@code at} (number of a step) or {@code instruction} (the step nearest to that count),
+   *       with them perhaps {@code va} (a linear address in hexadecimal): the run goes up to that
+   *       step, and the report's explanations are the one walk that was asked for, entry by entry
    * </ul>
    *
    * An option that the workload does not know is refused.
