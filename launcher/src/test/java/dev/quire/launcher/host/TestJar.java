@@ -65,6 +65,57 @@ public final class TestJar {
             name);
   }
 
+  /** A plain jar with a workload that makes a few accesses, and differs as often as it is told. */
+  public static TestJar workload(String className, String name) {
+    return new TestJar()
+        .source(className, workloadSource(className, name))
+        .service("dev.quire.api.guest.WorkloadFactory", className);
+  }
+
+  private static String workloadSource(String className, String name) {
+    return """
+        package %s;
+
+        import dev.quire.api.address.Addresses;
+        import dev.quire.api.domain.Domain;
+        import dev.quire.api.guest.*;
+        import dev.quire.api.hw.OperationBlock;
+        import dev.quire.api.x86.Access;
+        import java.util.*;
+
+        public class %s implements WorkloadFactory {
+          @Override public String name() { return "%s"; }
+
+          @Override public Workload open(Map<String, String> options) {
+            long differences = Long.parseLong(options.getOrDefault("differences", "0"));
+            if (differences < 0) {
+              throw new InputException("differences=" + differences + ": not a count");
+            }
+            return new Workload() {
+              @Override public Needs needs() { return new Needs(16 << 20, 1); }
+              @Override public void close() {}
+              @Override public WorkloadReport run(Domain domain, WorkloadMonitor monitor) {
+                OperationBlock block = new OperationBlock(100);
+                for (int i = 0; i < 100; i++) {
+                  block.probe(Access.of(0, false, false), Addresses.gva(i * 4096L));
+                }
+                var result = domain.vcpu(0).run(block);
+                return new WorkloadReport(
+                    differences,
+                    Collections.nCopies((int) Math.min(differences, 5), "it differs"),
+                    Map.of("result", result.toString()),
+                    true);
+              }
+            };
+          }
+        }
+        """
+        .formatted(
+            className.substring(0, className.lastIndexOf('.')),
+            className.substring(className.lastIndexOf('.') + 1),
+            name);
+  }
+
   /** Compiles one public class against the class path of the test. */
   public TestJar source(String className, String source) {
     JavaCompiler compiler = ToolProvider.getSystemJavaCompiler();

@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.quire.launcher.dist;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.quire.launcher.dist.Distribution.Ended;
+import dev.quire.launcher.host.TestJar;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Objects;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** The distribution as a user meets it: the script, the bundles, plug-ins, exit codes. */
+class DistributionIT {
+  @TempDir Path folder;
+  private final Distribution assembled = Distribution.assembled();
+
+  private static String vectors(String name) {
+    return Objects.requireNonNull(DistributionIT.class.getResource("/vectors/" + name)).getPath();
+  }
+
+  private Path config(String text) throws IOException {
+    return Files.writeString(folder.resolve("x.conf"), text);
+  }
+
+  @Test
+  void bundlesOfTheDistributionAreFound() throws Exception {
+    Ended ended = assembled.run(folder, "backends");
+    assertThat(ended.err()).isEmpty();
+    assertThat(ended.code()).isZero();
+    assertThat(ended.out())
+        .contains("dev.quire.hw-x86 0.1.0", "dev.quire.hypervisor 0.1.0")
+        .contains("  native  ", "features: ", "identity")
+        .contains("skylake");
+  }
+
+  @Test
+  void plainJarDroppedInIsOneMoreBackend() throws Exception {
+    Distribution mine = Distribution.copy(folder.resolve("quire"));
+    TestJar.backend("third.party.Mine", "mine").in(mine.plugins(), "mine.jar");
+    Ended ended = mine.run(folder, "backends");
+    assertThat(ended.code()).isZero();
+    assertThat(ended.out())
+        .contains("  mine  mine 0.0.0  " + mine.plugins().resolve("mine.jar"))
+        .contains("A backend of a third party.");
+  }
+
+  @Test
+  void backendThatRefusesTheMachineIsAMistakeOfTheConfiguration() throws Exception {
+    Distribution mine = Distribution.copy(folder.resolve("quire"));
+    TestJar.backend("third.party.Mine", "mine").in(mine.plugins(), "mine.jar");
+    TestJar.workload("third.party.Busy", "busy").in(mine.plugins(), "busy.jar");
+    Path config = config("paging.backend = mine\nworkload.kind = busy");
+    Ended ended = mine.run(folder, "run", config.toString());
+    assertThat(ended.code()).isEqualTo(2);
+    assertThat(ended.err())
+        .isEqualTo("quire: " + config + ":1: paging.backend: this backend serves nobody\n");
+  }
+
+  @Test
+  void pluginForAnotherApiIsNamedAndTheCommandEndsWithTwo() throws Exception {
+    Distribution mine = Distribution.copy(folder.resolve("quire"));
+    Path jar =
+        TestJar.backend("third.party.Mine", "mine")
+            .bundle("third.party", "1.0.0", "dev.quire.api.paging;version=\"[7,8)\"")
+            .in(mine.plugins(), "future.jar");
+    Ended ended = mine.run(folder, "conform", vectors("native-pae.jsonl.gz"));
+    assertThat(ended.code()).isEqualTo(2);
+    assertThat(ended.out()).isEmpty();
+    assertThat(ended.err())
+        .startsWith("quire: " + jar + ": bundle third.party does not resolve: needs package")
+        .contains("7.0.0 or later")
+        .hasLineCount(1);
+  }
+
+  @Test
+  void missingMachineIsNamed() throws Exception {
+    Distribution mine = Distribution.copy(folder.resolve("quire"));
+    try (Stream<Path> bundles = Files.list(mine.bundles())) {
+      for (Path jar : bundles.filter(it -> it.toString().contains("hw-x86")).toList()) {
+        Files.delete(jar);
+      }
+    }
+    Ended ended = mine.run(folder, "conform", vectors("native-pae.jsonl.gz"));
+    assertThat(ended.code()).isEqualTo(2);
+    assertThat(ended.err()).contains("no bundle that was started provides machines");
+  }
+
+  @Test
+  void workloadOfAThirdPartyRunsAndIsReported() throws Exception {
+    Distribution mine = Distribution.copy(folder.resolve("quire"));
+    TestJar.workload("third.party.Busy", "busy").in(mine.plugins(), "busy.jar");
+    Path config = config("workload { kind = busy }");
+    Ended one = mine.run(folder, "run", config.toString(), "--json", "one.json");
+    Ended two = mine.run(folder, "run", config.toString(), "--json", "two.json");
+    assertThat(one.err()).isEmpty();
+    assertThat(one.code()).isZero();
+    assertThat(one.out())
+        .contains("RESULT  0 differences", "accesses-unpaged 100", "DONE", "Intel Skylake");
+    assertThat(two.code()).isZero();
+    assertThat(folder.resolve("one.json")).hasSameBinaryContentAs(folder.resolve("two.json"));
+    Ended seeded = mine.run(folder, "run", config.toString(), "--json", "s.json", "--seed", "9");
+    assertThat(seeded.code()).isZero();
+    assertThat(folder.resolve("s.json")).content().contains("\"seed\" : 9");
+  }
+
+  @Test
+  void differencesEndWithOneAndBadOptionsWithTwo() throws Exception {
+    Distribution mine = Distribution.copy(folder.resolve("quire"));
+    TestJar.workload("third.party.Busy", "busy").in(mine.plugins(), "busy.jar");
+    Path config = config("workload { kind = busy }");
+    Ended differs = mine.run(folder, "run", config.toString(), "--set", "workload.differences=3");
+    assertThat(differs.code()).isEqualTo(1);
+    assertThat(differs.out()).contains("RESULT  3 differences\n  it differs");
+    Ended bad = mine.run(folder, "run", config.toString(), "--set", "workload.differences=-1");
+    assertThat(bad.code()).isEqualTo(2);
+    assertThat(bad.err())
+        .isEqualTo("quire: " + config + ":1: workload.kind: differences=-1: not a count\n");
+  }
+
+  @Test
+  void recordedVectorsPassInTheFramework() throws Exception {
+    Ended ended =
+        assembled.run(
+            folder,
+            "conform",
+            vectors("native-2level.jsonl.gz"),
+            vectors("native-pae.jsonl.gz"),
+            vectors("native-4level.jsonl.gz"),
+            vectors("native-5level.jsonl.gz"));
+    assertThat(ended.err()).isEmpty();
+    assertThat(ended.code()).isZero();
+    assertThat(ended.out()).contains("808 passed        0 failed        0 skipped");
+  }
+
+  @Test
+  void skippedVectorsHaveNotPassed() throws Exception {
+    Ended ended = assembled.run(folder, "conform", vectors("npt.jsonl.gz"));
+    assertThat(ended.code()).isEqualTo(1);
+    assertThat(ended.out()).contains("5 skipped: two-dimensional: not in this build");
+  }
+
+  @Test
+  void nothingIsLeftInTheTemporaryDirectory() throws Exception {
+    assertThat(assembled.run(folder, "backends").code()).isZero();
+    assertThat(folder).isEmptyDirectory();
+  }
+}
