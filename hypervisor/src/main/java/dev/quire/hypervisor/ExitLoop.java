@@ -28,6 +28,7 @@ final class ExitLoop {
     int fixedAt = -1;
     int fixes = 0;
     while (vcpu.domain().crashReason() == null) {
+      vcpu.control().shadows(vcpu.registers().cr0, vcpu.registers().cr4);
       ExitReason reason = cpu.enter(vcpu.control(), block, BUDGET);
       vcpu.takeFromHardware();
       if (reason == ExitReason.DONE) {

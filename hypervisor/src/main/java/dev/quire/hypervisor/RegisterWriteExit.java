@@ -28,6 +28,17 @@ final class RegisterWriteExit {
     int at = block.next();
     Kind kind = Operation.kind(block.operations()[at]);
     long operand = block.operands()[at];
+    if (restores(vcpu.registers(), kind, operand, block.moreOperands()[at])) {
+      vcpu.giveToHardware();
+      vcpu.mode(vcpu.domain().paging().updatePagingModes(vcpu));
+      vcpu.mode().updateCr3(vcpu, false);
+      cpu.flushTag(vcpu.control().tag());
+      return Resolution.EMULATED;
+    }
+    return write(vcpu, cpu, kind, operand);
+  }
+
+  private static Resolution write(GuestVcpu vcpu, Cpu cpu, Kind kind, long operand) {
     GuestDomain domain = vcpu.domain();
     ControlRegisterUnit unit = domain.machine().controlRegisters();
     int effects = unit.write(vcpu.registers(), kind, operand, domain);
@@ -48,6 +59,22 @@ final class RegisterWriteExit {
       cpu.flushTag(vcpu.control().tag()); // more than some ask for, which is always allowed
     }
     return Resolution.EMULATED;
+  }
+
+  /** Gives a register a value without the instruction's checks; answers whether that was asked. */
+  private static boolean restores(Registers guest, Kind kind, long operand, long second) {
+    switch (kind) {
+      case LOAD_CR0 -> guest.cr0 = operand;
+      case LOAD_CR3 -> guest.cr3 = operand & ~Cr3.NO_FLUSH;
+      case LOAD_CR4 -> guest.cr4 = operand;
+      case LOAD_EFER -> guest.efer = operand;
+      case LOAD_PKRU -> guest.pkru = (int) operand;
+      case LOAD_PDPTE -> guest.pdptes[(int) second & Registers.PDPTES - 1] = operand;
+      default -> {
+        return false;
+      }
+    }
+    return true;
   }
 
   private static boolean keepsCached(Registers guest, long operand) {

@@ -16,6 +16,7 @@ import dev.quire.api.x86.Access;
 import dev.quire.api.x86.CpuProfile;
 import dev.quire.api.x86.CpuProfile.Vendor;
 import dev.quire.api.x86.Cr0;
+import dev.quire.api.x86.Cr4;
 import dev.quire.api.x86.PageEntry;
 import dev.quire.hypervisor.nativepaging.NativeBackend;
 import org.junit.jupiter.api.BeforeEach;
@@ -130,5 +131,71 @@ class InterceptingBackendTest {
     assertThat(guest.vcpu().exits(ExitReason.REGISTER_WRITE)).isEqualTo(exits);
     assertThat(guest.domain.backend()).isEqualTo("native");
     assertThat(guest.domain.deviceLoad(guest.entryOf(5), 8) & PageEntry.D).isNotZero();
+  }
+
+  private void expectExits(long expected, Kind kind, long operand) {
+    long before = guest.vcpu().exits(ExitReason.REGISTER_WRITE);
+    OperationBlock block = new OperationBlock(1);
+    block.control(kind, operand);
+    assertThat(guest.run(0, block)).isEqualTo(RunResult.DONE);
+    assertThat(guest.vcpu().exits(ExitReason.REGISTER_WRITE) - before).isEqualTo(expected);
+  }
+
+  /** What the guest believes decides whether a MOV exits, and what the backend wants stays. */
+  @Test
+  void aGuestThatTogglesWriteProtectIsSeenEachTimeAndTheHardwareKeepsIt() {
+    guest.vcpu().control().interceptRegisters(Cr0.WP, false, 0, false, false);
+    backend.prepares = vcpu -> {};
+    Registers hardware = guest.vcpu().control().registers();
+    long paged = Cr0.PE | Cr0.PG | Cr0.ET;
+    for (int i = 0; i < 2; i++) {
+      expectExits(1, Kind.MOV_CR0, paged);
+      expectExits(0, Kind.MOV_CR0, paged | Cr0.TS);
+      assertThat(guest.vcpu().registers().cr0).isEqualTo(paged | Cr0.TS);
+      assertThat(hardware.cr0).isEqualTo(paged | Cr0.TS | Cr0.WP);
+      expectExits(1, Kind.MOV_CR0, paged | Cr0.WP);
+      expectExits(0, Kind.MOV_CR0, paged | Cr0.WP);
+      assertThat(guest.vcpu().registers().cr0).isEqualTo(paged | Cr0.WP);
+    }
+  }
+
+  @Test
+  void aPartOfCr4CanBeWatchedInTheSameWay() {
+    guest.vcpu().control().interceptRegisters(0, false, Cr4.PGE, false, false);
+    backend.prepares = vcpu -> {};
+    guest.vcpu().control().registers().cr4 &= ~Cr4.PGE;
+    expectExits(0, Kind.MOV_CR4, Cr4.PAE | Cr4.PGE | Cr4.SMEP);
+    assertThat(guest.vcpu().registers().cr4).isEqualTo(Cr4.PAE | Cr4.PGE | Cr4.SMEP);
+    assertThat(guest.vcpu().control().registers().cr4).isEqualTo(Cr4.PAE | Cr4.SMEP);
+    expectExits(1, Kind.MOV_CR4, Cr4.PAE);
+  }
+
+  @Test
+  void restoringARegisterExitsIfAnythingOfItIsWatched() {
+    Registers now = guest.vcpu().registers();
+    guest.vcpu().control().interceptRegisters(0, false, 0, false, false);
+    backend.prepares = vcpu -> {};
+    expectRestores(now, 0, 0, 0, 0, 0);
+    guest.vcpu().control().interceptRegisters(Cr0.WP, false, 0, false, false);
+    expectRestores(now, 1, 0, 0, 0, 0);
+    guest.vcpu().control().interceptRegisters(Cr0.PG, false, 0, false, false);
+    expectRestores(now, 1, 0, 0, 1, 0);
+    guest.vcpu().control().interceptRegisters(0, true, 0, false, false);
+    expectRestores(now, 0, 1, 0, 0, 0);
+    guest.vcpu().control().interceptRegisters(0, false, Cr4.PGE, false, false);
+    expectRestores(now, 0, 0, 1, 0, 0);
+    guest.vcpu().control().interceptRegisters(0, false, 0, true, false);
+    expectRestores(now, 0, 0, 0, 1, 0);
+    guest.vcpu().control().interceptRegisters(0, false, 0, false, true);
+    expectRestores(now, 0, 0, 0, 0, 1);
+  }
+
+  private void expectRestores(Registers now, int cr0, int cr3, int cr4, int efer, int pkru) {
+    expectExits(cr0, Kind.LOAD_CR0, now.cr0);
+    expectExits(cr3, Kind.LOAD_CR3, now.cr3);
+    expectExits(cr3, Kind.LOAD_PDPTE, now.pdptes[0]);
+    expectExits(cr4, Kind.LOAD_CR4, now.cr4);
+    expectExits(efer, Kind.LOAD_EFER, now.efer);
+    expectExits(pkru, Kind.LOAD_PKRU, now.pkru);
   }
 }

@@ -136,4 +136,29 @@ class RegisterWriteExitTest {
     assertThat(machine.memory().load(0x9028, 8)).isEqualTo(0x2001);
     assertThat(guest.pdptes).containsExactly(0, 0x2001, 0, 0);
   }
+
+  @Test
+  void aRestoredRegisterTakesItsValueUncheckedAndEverythingFollowsFromIt() {
+    interceptsEverything();
+    long unchecked = 0xffff_ffff_ffffL;
+    writes(Kind.LOAD_CR0, unchecked);
+    writes(Kind.LOAD_CR3, unchecked | Cr3.NO_FLUSH);
+    writes(Kind.LOAD_CR4, unchecked);
+    writes(Kind.LOAD_EFER, unchecked);
+    writes(Kind.LOAD_PKRU, -1);
+    assertThat(new long[] {guest.cr0, guest.cr3, guest.cr4, guest.efer}).containsOnly(unchecked);
+    assertThat(guest.pkru).isEqualTo(-1);
+    assertThat(backend.calls).hasSize(10).startsWith("updatePagingModes", "updateCr3 false");
+    assertThat(machine.cpu(0).flushes).hasSize(5).containsOnly("tag 1");
+  }
+
+  @Test
+  void aRestoredPdpteIsLatchedWhereItSays() {
+    interceptsEverything();
+    OperationBlock block = new OperationBlock(1);
+    block.control(Kind.LOAD_PDPTE, 0x7001, 2);
+    machine.cpu(0).exits(ExitReason.REGISTER_WRITE, 0);
+    assertThat(vcpu.run(block)).isEqualTo(RunResult.DONE);
+    assertThat(guest.pdptes).containsExactly(0, 0, 0x7001, 0);
+  }
 }

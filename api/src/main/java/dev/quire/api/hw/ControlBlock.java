@@ -14,6 +14,8 @@ public final class ControlBlock {
   private final Registers registers = new Registers();
   private int tag;
   private boolean kernelIsUser;
+  private long cr0Shadow;
+  private long cr4Shadow;
   private long cr0Intercepts;
   private long cr4Intercepts;
   private boolean cr3Intercepted;
@@ -52,6 +54,22 @@ public final class ControlBlock {
   /** Maps the guest's kernel privilege; set by the guest interface. */
   public void kernelIsUser(boolean value) {
     kernelIsUser = value;
+  }
+
+  /** What the guest believes CR0 to hold: a MOV is compared with it (VMX: read shadow). */
+  public long cr0Shadow() {
+    return cr0Shadow;
+  }
+
+  /** What the guest believes CR4 to hold: a MOV is compared with it (VMX: read shadow). */
+  public long cr4Shadow() {
+    return cr4Shadow;
+  }
+
+  /** Sets what the guest believes; the hypervisor does before each entry. */
+  public void shadows(long cr0, long cr4) {
+    cr0Shadow = cr0;
+    cr4Shadow = cr4;
   }
 
   /** Bits of CR0 whose change by MOV exits. */

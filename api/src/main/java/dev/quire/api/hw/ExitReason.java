@@ -15,7 +15,10 @@ public enum ExitReason {
    * match).
    */
   PAGE_FAULT,
-  /** A write to a control register, EFER, PKRU or PKRS whose changed bits are intercepted. */
+  /**
+   * A write to a control register, EFER, PKRU or PKRS whose changed bits are intercepted, or a
+   * restore of a register of which anything is.
+   */
   REGISTER_WRITE,
   /** INVLPG, intercepted. */
   INVLPG,

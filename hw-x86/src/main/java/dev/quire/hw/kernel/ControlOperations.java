@@ -84,7 +84,8 @@ final class ControlOperations {
     if (isIntercepted(control, kind, operand)) {
       return ExitReason.REGISTER_WRITE;
     }
-    int effects = registerUnit.write(registers, kind, operand, pdptes);
+    int effects =
+        registerUnit.write(registers, kind, unintercepted(control, kind, operand), pdptes);
     if ((effects & ControlRegisterUnit.UNDEFINED) != 0) {
       return cpu.raiseWithoutWalk(control, Vector.UD, 0, Addresses.gva(0));
     }
@@ -115,14 +116,30 @@ final class ControlOperations {
   }
 
   private static boolean isIntercepted(ControlBlock control, Operation.Kind kind, long operand) {
-    Registers registers = control.registers();
     return switch (kind) {
-      case MOV_CR0 -> ((operand ^ registers.cr0) & control.cr0Intercepts()) != 0;
-      case MOV_CR3 -> control.cr3Intercepted();
-      case MOV_CR4 -> ((operand ^ registers.cr4) & control.cr4Intercepts()) != 0;
+      case MOV_CR0 -> ((operand ^ control.cr0Shadow()) & control.cr0Intercepts()) != 0;
+      case MOV_CR4 -> ((operand ^ control.cr4Shadow()) & control.cr4Intercepts()) != 0;
+      case LOAD_CR0 -> control.cr0Intercepts() != 0;
+      case LOAD_CR4 -> control.cr4Intercepts() != 0;
+      case MOV_CR3, LOAD_CR3, LOAD_PDPTE -> control.cr3Intercepted();
       case WRMSR_EFER -> control.eferIntercepted();
+      case LOAD_EFER -> // includes LMA, which follows PG
+          control.eferIntercepted() || (control.cr0Intercepts() & Cr0.PG) != 0;
       default -> control.keysIntercepted();
     };
+  }
+
+  /** The operand of a write that does not exit, with intercepted bits as the hardware has them. */
+  private static long unintercepted(ControlBlock control, Operation.Kind kind, long operand) {
+    return switch (kind) {
+      case MOV_CR0 -> merge(operand, control.registers().cr0, control.cr0Intercepts());
+      case MOV_CR4 -> merge(operand, control.registers().cr4, control.cr4Intercepts());
+      default -> operand;
+    };
+  }
+
+  private static long merge(long operand, long hardware, long intercepts) {
+    return operand & ~intercepts | hardware & intercepts;
   }
 
   /**
@@ -131,6 +148,9 @@ final class ControlOperations {
    */
   private @Nullable ExitReason restore(
       ControlBlock control, Operation.Kind kind, long operand, long second) {
+    if (isIntercepted(control, kind, operand)) {
+      return ExitReason.REGISTER_WRITE;
+    }
     Registers registers = control.registers();
     long changed;
     switch (kind) {
