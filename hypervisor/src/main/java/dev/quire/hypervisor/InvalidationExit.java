@@ -7,12 +7,9 @@ import dev.quire.api.hw.Cpu;
 import dev.quire.api.hw.OperationBlock;
 import dev.quire.api.hw.Registers;
 import dev.quire.api.paging.Resolution;
-import dev.quire.api.x86.Cr0;
 import dev.quire.api.x86.Cr3;
 import dev.quire.api.x86.Cr4;
-import dev.quire.api.x86.Invpcid;
-import dev.quire.api.x86.PagingFormat;
-import dev.quire.api.x86.PagingRules;
+import dev.quire.api.x86.Invalidation;
 import dev.quire.api.x86.Vector;
 
 /** INVLPG and INVPCID that the intercepts asked for. */
@@ -21,7 +18,7 @@ final class InvalidationExit {
 
   static Resolution page(GuestVcpu vcpu, Cpu cpu, OperationBlock block) {
     @Gva long linear = Addresses.gva(block.operands()[block.next()]);
-    if (isCanonical(vcpu.registers(), linear)) { // otherwise INVLPG does nothing at all
+    if (isAddress(vcpu.registers(), linear)) { // otherwise INVLPG does nothing at all
       invalidate(vcpu, cpu, linear);
     }
     return Resolution.EMULATED;
@@ -31,10 +28,11 @@ final class InvalidationExit {
     Registers guest = vcpu.registers();
     @Gva long linear = Addresses.gva(block.operands()[block.next()]);
     long packed = block.moreOperands()[block.next()];
-    if (!Invpcid.isLegal(packed, isCanonical(guest, linear), guest.cr4)) {
+    if (!Invalidation.isLegal(packed, isAddress(guest, linear), guest.cr4)) {
       return ExitRow.inject(vcpu, Vector.GP);
     }
-    if (Invpcid.type(packed) == Invpcid.ADDRESS && Invpcid.pcid(packed) == currentPcid(guest)) {
+    if (Invalidation.type(packed) == Invalidation.ADDRESS
+        && Invalidation.pcid(packed) == currentPcid(guest)) {
       invalidate(vcpu, cpu, linear);
     } else {
       vcpu.mode().updateCr3(vcpu, false);
@@ -53,9 +51,7 @@ final class InvalidationExit {
     return (guest.cr4 & Cr4.PCIDE) != 0 ? (int) (guest.cr3 & Cr3.PCID) : 0;
   }
 
-  private static boolean isCanonical(Registers guest, @Gva long linear) {
-    PagingFormat format = PagingRules.format(guest.cr4, guest.efer);
-    boolean paged = (guest.cr0 & Cr0.PG) != 0;
-    return !paged || !format.isLongMode() || format.isCanonical(linear);
+  private static boolean isAddress(Registers guest, @Gva long linear) {
+    return Invalidation.isAddress(linear, guest.cr0, guest.cr4, guest.efer);
   }
 }

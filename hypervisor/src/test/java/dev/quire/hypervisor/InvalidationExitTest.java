@@ -10,7 +10,7 @@ import dev.quire.api.hw.OperationBlock;
 import dev.quire.api.x86.Cr0;
 import dev.quire.api.x86.Cr4;
 import dev.quire.api.x86.Efer;
-import dev.quire.api.x86.Invpcid;
+import dev.quire.api.x86.Invalidation;
 import dev.quire.api.x86.Vector;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -46,7 +46,7 @@ class InvalidationExitTest {
 
   private RunResult invpcid(int type, int pcid, long linear) {
     OperationBlock block = new OperationBlock(1);
-    block.control(Kind.INVPCID, linear, Invpcid.pack(type, pcid));
+    block.control(Kind.INVPCID, linear, Invalidation.pack(type, pcid));
     machine.cpu(0).exits(ExitReason.INVPCID, 0);
     return vcpu.run(block);
   }
@@ -84,9 +84,9 @@ class InvalidationExitTest {
 
   @Test
   void invpcidOfAnAddressInTheCurrentPcidIsLikeInvlpg() {
-    invpcid(Invpcid.ADDRESS, 0, 0x7000);
+    invpcid(Invalidation.ADDRESS, 0, 0x7000);
     enablePcids(5);
-    invpcid(Invpcid.ADDRESS, 5, 0x8000);
+    invpcid(Invalidation.ADDRESS, 5, 0x8000);
     assertThat(backend.calls).containsExactly("invalidate 7000", "invalidate 8000");
     assertThat(machine.cpu(0).flushes).containsExactly("tag 1 at 7000", "tag 1 at 8000");
   }
@@ -94,10 +94,10 @@ class InvalidationExitTest {
   @Test
   void anyOtherInvpcidDropsTheWholeTag() {
     enablePcids(5);
-    invpcid(Invpcid.ADDRESS, 6, 0x7000);
-    invpcid(Invpcid.CONTEXT, 5, 0);
-    invpcid(Invpcid.ALL, 0, 0);
-    invpcid(Invpcid.ALL_NON_GLOBAL, 0, 0);
+    invpcid(Invalidation.ADDRESS, 6, 0x7000);
+    invpcid(Invalidation.CONTEXT, 5, 0);
+    invpcid(Invalidation.ALL, 0, 0);
+    invpcid(Invalidation.ALL_NON_GLOBAL, 0, 0);
     assertThat(backend.calls).hasSize(4).containsOnly("updateCr3 false");
     assertThat(machine.cpu(0).flushes).hasSize(4).containsOnly("tag 1");
   }
@@ -106,8 +106,8 @@ class InvalidationExitTest {
   void illegalOperandsOfInvpcidAreAGeneralProtectionFault() {
     assertThat(invpcid(4, 0, 0)).isEqualTo(RunResult.FAULT);
     assertThat(vcpu.faultVector()).isEqualTo(Vector.GP);
-    assertThat(invpcid(Invpcid.CONTEXT, 1, 0)).isEqualTo(RunResult.FAULT);
-    assertThat(invpcid(Invpcid.ADDRESS, 0, NOT_CANONICAL)).isEqualTo(RunResult.FAULT);
+    assertThat(invpcid(Invalidation.CONTEXT, 1, 0)).isEqualTo(RunResult.FAULT);
+    assertThat(invpcid(Invalidation.ADDRESS, 0, NOT_CANONICAL)).isEqualTo(RunResult.FAULT);
     assertThat(backend.calls).isEmpty();
   }
 }

@@ -17,8 +17,7 @@ import dev.quire.api.x86.Cr0;
 import dev.quire.api.x86.Cr3;
 import dev.quire.api.x86.Cr4;
 import dev.quire.api.x86.Efer;
-import dev.quire.api.x86.PagingFormat;
-import dev.quire.api.x86.PagingRules;
+import dev.quire.api.x86.Invalidation;
 import dev.quire.api.x86.Vector;
 import dev.quire.hw.memory.SparseMemory;
 import org.jspecify.annotations.Nullable;
@@ -195,7 +194,7 @@ final class ControlOperations {
       return ExitReason.INVLPG;
     }
     count(HwEvent.INVLPG);
-    if (isCanonical(control, linear)) { // otherwise INVLPG does nothing at all
+    if (isAddress(control, linear)) { // otherwise INVLPG does nothing at all
       count(HwEvent.FLUSHES_ADDRESS);
       translation.dropPage(translation.paging().pcid(), linear, true);
     }
@@ -210,23 +209,23 @@ final class ControlOperations {
     if (control.invalidationIntercepted()) {
       return ExitReason.INVPCID;
     }
-    int type = (int) typeAndPcid;
-    long pcid = typeAndPcid >>> 32;
     @Gva long linear = Addresses.gva(address);
-    if (!isInvpcidLegal(control, type, pcid, linear)) {
+    long cr4 = control.registers().cr4;
+    if (!Invalidation.isLegal(typeAndPcid, isAddress(control, linear), cr4)) {
       return cpu.raiseWithoutWalk(control, Vector.GP, 0, Addresses.gva(0));
     }
     count(HwEvent.INVPCID);
-    switch (type) {
-      case 0 -> {
+    int pcid = Invalidation.pcid(typeAndPcid);
+    switch (Invalidation.type(typeAndPcid)) {
+      case Invalidation.ADDRESS -> {
         count(HwEvent.FLUSHES_ADDRESS);
-        translation.dropPage((int) pcid, linear, false);
+        translation.dropPage(pcid, linear, false);
       }
-      case 1 -> {
+      case Invalidation.CONTEXT -> {
         count(HwEvent.FLUSHES_PCID);
-        translation.dropPcid((int) pcid);
+        translation.dropPcid(pcid);
       }
-      case 2 -> {
+      case Invalidation.ALL -> {
         count(HwEvent.FLUSHES_ALL);
         translation.dropCurrentTag();
       }
@@ -238,21 +237,9 @@ final class ControlOperations {
     return null;
   }
 
-  /** SDM vol. 2, INVPCID: #GP(0). */
-  private static boolean isInvpcidLegal(
-      ControlBlock control, int type, long pcid, @Gva long linear) {
-    if (type < 0 || type > 3 || pcid > Cr3.PCID) {
-      return false;
-    }
-    boolean pcids = (control.registers().cr4 & Cr4.PCIDE) != 0;
-    return type >= 2 || (pcids || pcid == 0) && (type == 1 || isCanonical(control, linear));
-  }
-
-  private static boolean isCanonical(ControlBlock control, @Gva long linear) {
+  private static boolean isAddress(ControlBlock control, @Gva long linear) {
     Registers registers = control.registers();
-    PagingFormat format = PagingRules.format(registers.cr4, registers.efer);
-    boolean paged = (registers.cr0 & Cr0.PG) != 0;
-    return !paged || !format.isLongMode() || format.isCanonical(linear);
+    return Invalidation.isAddress(linear, registers.cr0, registers.cr4, registers.efer);
   }
 
   private void count(HwEvent event) {

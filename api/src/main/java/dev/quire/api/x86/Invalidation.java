@@ -2,10 +2,10 @@
 package dev.quire.api.x86;
 
 /**
- * The operands of INVPCID as the operation's second word packs them: type in bits 31:0, PCID in
- * bits 63:32 (SDM vol. 2, INVPCID).
+ * The operands of INVLPG and INVPCID (SDM vol. 2). The second word of an INVPCID operation packs
+ * the type in bits 31:0 and the PCID in bits 63:32.
  */
-public final class Invpcid {
+public final class Invalidation {
   /** One address of one PCID; what is global may stay. */
   public static final int ADDRESS = 0;
 
@@ -18,7 +18,7 @@ public final class Invpcid {
   /** Everything except what is global. */
   public static final int ALL_NON_GLOBAL = 3;
 
-  private Invpcid() {}
+  private Invalidation() {}
 
   /**
    * Packs the second operand.
@@ -41,13 +41,22 @@ public final class Invpcid {
   }
 
   /**
-   * Whether the operands are legal; otherwise #GP(0).
+   * Whether a linear address is one in the mode that the registers select: in long mode it must be
+   * canonical, elsewhere its upper half does not exist.
+   */
+  public static boolean isAddress(long linear, long cr0, long cr4, long efer) {
+    PagingFormat format = PagingRules.format(cr4, efer);
+    return (cr0 & Cr0.PG) == 0 || !format.isLongMode() || format.isCanonical(linear);
+  }
+
+  /**
+   * Whether the operands of INVPCID are legal; otherwise #GP(0).
    *
    * @param packed type and PCID
-   * @param canonical whether the linear address is canonical, or need not be
+   * @param address whether the linear address {@linkplain #isAddress is one}
    * @param cr4 of the guest
    */
-  public static boolean isLegal(long packed, boolean canonical, long cr4) {
+  public static boolean isLegal(long packed, boolean address, long cr4) {
     int type = type(packed);
     int pcid = pcid(packed);
     if (type < ADDRESS || type > ALL_NON_GLOBAL || pcid < 0 || pcid > Cr3.PCID) {
@@ -57,6 +66,6 @@ public final class Invpcid {
       return true;
     }
     boolean pcids = (cr4 & Cr4.PCIDE) != 0;
-    return (pcids || pcid == 0) && (type == CONTEXT || canonical);
+    return (pcids || pcid == 0) && (type == CONTEXT || address);
   }
 }
