@@ -9,6 +9,7 @@ import java.util.List;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
 import picocli.CommandLine.Spec;
 
 @Command(
@@ -20,10 +21,19 @@ import picocli.CommandLine.Spec;
 final class BackendsCommand implements Callable<Integer> {
   @Spec private CommandSpec spec;
 
+  @Option(
+      names = "--presets",
+      description = "Prints the names of the TLB presets and nothing else, for scripts.")
+  private boolean presetsOnly;
+
   @Override
   public Integer call() {
     try (Launch launch = Launch.open(Home.fromProperty(), Settings.read(null, List.of()))) {
-      new Catalogue(spec.commandLine().getOut()).print(launch);
+      if (presetsOnly) {
+        launch.machines().presets().keySet().forEach(spec.commandLine().getOut()::println);
+      } else {
+        new Catalogue(spec.commandLine().getOut()).print(launch);
+      }
       launch.problems().forEach(it -> spec.commandLine().getErr().println("quire: " + it));
       return launch.problems().isEmpty() ? 0 : Failures.MISTAKE;
     }

@@ -38,6 +38,13 @@ class DistributionIT {
   }
 
   @Test
+  void presetsAreListedForScripts() throws Exception {
+    Ended ended = assembled.run(folder, "backends", "--presets");
+    assertThat(ended.code()).isZero();
+    assertThat(ended.out().lines()).contains("skylake", "zen2").allMatch(it -> !it.contains(" "));
+  }
+
+  @Test
   void plainJarDroppedInIsOneMoreBackend() throws Exception {
     Distribution mine = Distribution.copy(folder.resolve("quire"));
     TestJar.backend("third.party.Mine", "mine").in(mine.plugins(), "mine.jar");
