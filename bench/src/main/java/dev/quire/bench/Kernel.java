@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.quire.bench;
+
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.TreeMap;
+
+/**
+ * Something that runs a stream in a process of its own and prints {@code name=value} pairs.
+ *
+ * @param name in the report
+ * @param role what it is compared as
+ * @param command to be followed by the stream's file and the number of passes
+ */
+record Kernel(String name, Role role, List<String> command) {
+  /** What a kernel is in a comparison. */
+  enum Role {
+    /** The least work that gives the same result; cannot take faults. */
+    LIMIT,
+    /** The machine's model and checks in C. */
+    SAME_MODEL,
+    /** The machine's model and checks in Java, in one class. */
+    FUSED,
+    /** The machine through its contracts. */
+    MACHINE
+  }
+
+  Kernel {
+    command = List.copyOf(command);
+  }
+
+  /** A Java kernel: plain flags only. */
+  static Kernel java(String name, Role role, Class<?> main) {
+    String java = Path.of(System.getProperty("java.home"), "bin", "java").toString();
+    String classPath = System.getProperty("java.class.path");
+    return new Kernel(name, role, List.of(java, "-Xmx1g", "-cp", classPath, main.getName()));
+  }
+
+  Map<String, String> run(Path stream, int passes) throws IOException, InterruptedException {
+    List<String> line = new ArrayList<>(command);
+    line.add(stream.toString());
+    line.add(Integer.toString(passes));
+    Process process = new ProcessBuilder(line).redirectErrorStream(true).start();
+    process.getOutputStream().close();
+    String output = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
+    if (process.waitFor() != 0) {
+      throw new IOException(name + " failed on " + stream.getFileName() + ": " + output.strip());
+    }
+    Map<String, String> values = new TreeMap<>();
+    for (String pair : output.strip().split("\\s+", -1)) {
+      int equals = pair.indexOf('=');
+      if (equals < 0) {
+        throw new IOException(name + " printed what is not a pair: " + output.strip());
+      }
+      values.put(pair.substring(0, equals), pair.substring(equals + 1));
+    }
+    return values;
+  }
+}

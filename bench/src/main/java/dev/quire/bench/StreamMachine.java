@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.quire.bench;
+
+import dev.quire.api.address.Addresses;
+import dev.quire.api.address.Mfn;
+import dev.quire.api.hw.ControlBlock;
+import dev.quire.api.hw.Cpu;
+import dev.quire.api.hw.Machine;
+import dev.quire.api.hw.MachineFactory;
+import dev.quire.api.hw.MachineSpec;
+import dev.quire.api.hw.MachineSpec.Ram;
+import dev.quire.api.hw.Registers;
+import dev.quire.api.hw.TlbGeometry;
+import dev.quire.api.hw.TlbGeometry.Array;
+import dev.quire.api.hw.TlbGeometry.Replacement;
+import dev.quire.api.hw.TlbGeometry.Tlb;
+import dev.quire.api.x86.CpuProfile;
+import dev.quire.api.x86.CpuProfile.Vendor;
+import dev.quire.api.x86.Cr0;
+import dev.quire.api.x86.Cr4;
+import dev.quire.api.x86.Efer;
+import dev.quire.api.x86.PageEntry;
+import java.util.List;
+import java.util.ServiceLoader;
+
+/** The machine that streams run on, and their address spaces; C kernels build the same. */
+final class StreamMachine {
+  /** First-level TLBs of 64 x 4, a second level of 1536 x 12, caches of 4x8, 2x4 and 1x4. */
+  static final TlbGeometry GEOMETRY =
+      new TlbGeometry(
+          List.of(new Tlb(new Array(16, 4), 1)),
+          List.of(new Tlb(new Array(16, 4), 1)),
+          List.of(new Tlb(new Array(128, 12), 1)),
+          List.of(new Array(4, 8), new Array(2, 4), new Array(1, 4), Array.NONE),
+          Replacement.LRU);
+
+  /** Key 0 is open, the others are closed: what Linux gives a new process. */
+  static final int PKRU = 0x55555554;
+
+  private static final long CR0 = Cr0.PG | Cr0.PE | Cr0.WP;
+  private static final long CR4 = Cr4.PAE | Cr4.PGE | Cr4.SMEP | Cr4.SMAP | Cr4.PKE;
+  private static final long EFER = Efer.LME | Efer.LMA | Efer.NXE;
+
+  private static final int PHYSICAL_BITS = 40;
+  private static final long RAM = 16L << 30;
+  private static final long FIRST_PAGE_FRAME = 1L << 21;
+  private static final long SCATTER = 2654435761L;
+  private static final long SCATTERED = 0xfffffL;
+
+  private final Machine machine;
+  private long framesUsed = 1;
+
+  StreamMachine() {
+    MachineFactory factory =
+        ServiceLoader.load(MachineFactory.class)
+            .findFirst()
+            .orElseThrow(() -> new IllegalStateException("no machine on the class path"));
+    MachineSpec spec =
+        MachineSpec.bare(CpuProfile.full(Vendor.INTEL, PHYSICAL_BITS))
+            .withRam(List.of(new Ram(0, RAM)))
+            .withTlb(GEOMETRY)
+            .withTraining(true);
+    machine = factory.create(spec);
+  }
+
+  Machine machine() {
+    return machine;
+  }
+
+  Cpu cpu() {
+    return machine.cpu(0);
+  }
+
+  /** Maps a stream's pages in tables of its own; answers what to run it with. */
+  ControlBlock addressSpace(Stream stream, int tag) {
+    long root = newTable();
+    for (long page : stream.pages()) {
+      map(root, page);
+    }
+    ControlBlock control = new ControlBlock();
+    control.tag(tag);
+    Registers registers = control.registers();
+    registers.cr0 = CR0;
+    registers.cr3 = root;
+    registers.cr4 = CR4;
+    registers.efer = EFER;
+    registers.pkru = PKRU;
+    return control;
+  }
+
+  /** The next free frame. */
+  private long newTable() {
+    return framesUsed++ << 12;
+  }
+
+  private void map(long root, long page) {
+    long linear = page & Stream.LINEAR_PAGE;
+    long table = root;
+    for (int shift = 39; shift > 12; shift -= 9) {
+      long[] entries = entries(table);
+      int index = (int) (linear >>> shift) & 511;
+      if ((entries[index] & PageEntry.P) == 0) {
+        entries[index] = newTable() | PageEntry.P | PageEntry.RW | PageEntry.US;
+      }
+      table = entries[index] & PageEntry.FRAME;
+    }
+    long frame = FIRST_PAGE_FRAME + ((linear >>> 12) * SCATTER & SCATTERED);
+    entries(table)[(int) (linear >>> 12) & 511] = page & ~Stream.LINEAR_PAGE | frame << 12;
+  }
+
+  private long[] entries(long table) {
+    @Mfn long mfn = Addresses.maddrToMfn(Addresses.maddr(table));
+    return machine.memory().frame(mfn);
+  }
+}

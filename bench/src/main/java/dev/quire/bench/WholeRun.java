@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.quire.bench;
+
+import dev.quire.bench.Kernel.Role;
+import java.io.IOException;
+import java.lang.management.ManagementFactory;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Locale;
+import java.util.concurrent.Callable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Parameters;
+
+/**
+ * What an access costs through the block interface, beside C kernels that run the same streams in
+ * the same minutes: each measurement in a process of its own, kernels in turn, medians of rounds.
+ */
+@Command(
+    name = "whole",
+    mixinStandardHelpOptions = true,
+    description = "Cost of an access through the block interface, beside C kernels.")
+final class WholeRun implements Callable<Integer> {
+  @Parameters(
+      arity = "0..*",
+      paramLabel = "STREAM",
+      description = "W1, W2, W3 or rights; all if none is given.")
+  private List<String> chosen = new ArrayList<>();
+
+  @Option(
+      names = "--rounds",
+      defaultValue = "5",
+      description = "Processes for each stream and kernel; medians are printed. ${DEFAULT-VALUE}.")
+  private int rounds;
+
+  @Option(
+      names = "--passes",
+      defaultValue = "5",
+      description = "Timed passes over the stream in each process. ${DEFAULT-VALUE}.")
+  private int passes;
+
+  @Option(names = "--quick", description = "One round of three passes.")
+  private boolean quick;
+
+  @Option(
+      names = "--work",
+      defaultValue = "bench/target/streams",
+      description = "Where streams and C kernels are put. ${DEFAULT-VALUE}.")
+  private Path work = Path.of("");
+
+  private List<Kernel> kernels = List.of();
+
+  private WholeRun() {}
+
+  @Override
+  public Integer call() throws Exception {
+    if (quick) {
+      rounds = 1;
+      passes = 3;
+    }
+    Files.createDirectories(work);
+    List<Path> streams = new StreamFiles(work).of(chosen);
+    List<Kernel> inC = CKernels.compile(work);
+    if (inC.isEmpty()) {
+      System.out.println("There is no C compiler (cc): ratios are left out.");
+    }
+    kernels = new ArrayList<>(inC);
+    kernels.add(Kernel.java("machine", Role.MACHINE, JavaKernel.class));
+    boolean equal = true;
+    for (Path stream : streams) {
+      Comparison comparison = new Comparison(String.valueOf(stream.getFileName()));
+      run(stream, comparison);
+      comparison.print(System.out);
+      System.out.printf(Locale.ROOT, "  host load %.1f%n%n", hostLoad());
+      equal &= comparison.isEqual();
+    }
+    return equal ? 0 : 1;
+  }
+
+  private static double hostLoad() {
+    return ManagementFactory.getOperatingSystemMXBean().getSystemLoadAverage();
+  }
+
+  private void run(Path stream, Comparison comparison) throws IOException, InterruptedException {
+    for (int round = 0; round < rounds; round++) {
+      for (Kernel kernel : kernels) {
+        if (comparison.isFor(kernel)) {
+          comparison.add(kernel, kernel.run(stream, passes));
+        }
+      }
+    }
+  }
+}
