@@ -46,7 +46,7 @@ final class ConformCommand implements Callable<Integer> {
 
   @Override
   public Integer call() {
-    Settings settings = Settings.read(null, overrides.with(List.of()));
+    Settings settings = Settings.read(null, overrides.all());
     ConformTable table = new ConformTable(spec.commandLine().getOut(), files);
     boolean clean = true;
     try (Launch launch = Launch.openAll(Home.fromProperty(), settings)) {

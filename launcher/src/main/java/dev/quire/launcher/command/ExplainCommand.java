@@ -8,7 +8,6 @@ import dev.quire.launcher.run.Home;
 import dev.quire.launcher.run.Launch;
 import dev.quire.launcher.run.Outcome;
 import java.nio.file.Path;
-import java.util.Arrays;
 import java.util.concurrent.Callable;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.ArgGroup;
@@ -65,17 +64,13 @@ final class ExplainCommand implements Callable<Integer> {
 
   @Override
   public Integer call() {
-    Settings settings =
-        Settings.read(
-            null,
-            overrides.with(
-                Arrays.asList(
-                    "workload.kind=replay",
-                    "workload.trace=" + trace,
-                    Overrides.of("paging.backend", paging),
-                    Overrides.of("workload.at", place.record),
-                    Overrides.of("workload.instruction", place.instruction),
-                    Overrides.of("workload.va", linear))));
+    overrides
+        .option("--trace", "workload.trace", trace)
+        .option("--paging", "paging.backend", paging)
+        .option("--at", "workload.at", place.record)
+        .option("--instruction", "workload.instruction", place.instruction)
+        .option("--va", "workload.va", linear);
+    Settings settings = Settings.read(null, overrides.all());
     try (Launch launch = Launch.openAll(Home.fromProperty(), settings)) {
       Outcome outcome =
           Progress.watch(

@@ -8,7 +8,6 @@ import dev.quire.launcher.run.Home;
 import dev.quire.launcher.run.Launch;
 import dev.quire.launcher.run.Outcome;
 import java.nio.file.Path;
-import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
@@ -57,15 +56,11 @@ final class ReplayCommand implements Callable<Integer> {
 
   @Override
   public Integer call() {
-    Settings settings =
-        Settings.read(
-            null,
-            overrides.with(
-                Arrays.asList(
-                    "workload.kind=replay",
-                    Overrides.of("paging.backend", paging),
-                    checkAd ? "workload.check-ad=true" : null,
-                    Overrides.of("workload.until", until))));
+    overrides
+        .option("--paging", "paging.backend", paging)
+        .option("--check-ad", "workload.check-ad", checkAd ? "true" : null)
+        .option("--until", "workload.until", until);
+    Settings settings = Settings.read(null, overrides.all());
     ReplayTable table =
         new ReplayTable(spec.commandLine().getOut(), traces, settings.report().differences());
     try (Launch launch = Launch.openAll(Home.fromProperty(), settings)) {

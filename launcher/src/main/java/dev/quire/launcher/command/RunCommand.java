@@ -9,7 +9,6 @@ import dev.quire.launcher.run.Home;
 import dev.quire.launcher.run.Launch;
 import dev.quire.launcher.run.Outcome;
 import java.nio.file.Path;
-import java.util.Arrays;
 import java.util.concurrent.Callable;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
@@ -52,14 +51,11 @@ final class RunCommand implements Callable<Integer> {
 
   @Override
   public Integer call() {
-    Settings settings =
-        Settings.read(
-            config,
-            overrides.with(
-                Arrays.asList(
-                    Overrides.of("report.json", json),
-                    Overrides.of("machine.seed", seed),
-                    Overrides.of("workload.until", until))));
+    overrides
+        .option("--json", "report.json", json)
+        .option("--seed", "machine.seed", seed)
+        .option("--until", "workload.until", until);
+    Settings settings = Settings.read(config, overrides.all());
     JsonReport.checkTarget(settings.report().json());
     try (Launch launch = Launch.openAll(Home.fromProperty(), settings)) {
       Outcome outcome =

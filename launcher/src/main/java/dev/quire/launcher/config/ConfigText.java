@@ -29,12 +29,12 @@ final class ConfigText {
    * Everything put together, later overrides first.
    *
    * @param file null for the defaults alone
-   * @param overrides {@code KEY=VALUE}
+   * @param overrides what the command line says
    */
-  static Config read(@Nullable Path file, List<String> overrides) {
+  static Config read(@Nullable Path file, List<Assignment> overrides) {
     try {
       Config config = file == null ? ConfigFactory.empty() : parse(file);
-      for (String override : overrides) {
+      for (Assignment override : overrides) {
         config = parse(override).withFallback(config);
       }
       return config.withFallback(defaults()).resolve();
@@ -60,20 +60,16 @@ final class ConfigText {
     return ConfigFactory.parseFile(file.toFile(), options);
   }
 
-  private static Config parse(String override) {
-    int equals = override.indexOf('=');
-    if (equals < 1) {
-      throw new InputException("--set " + override + ": KEY=VALUE is wanted");
-    }
-    String key = override.substring(0, equals).strip();
-    String value = override.substring(equals + 1).strip();
-    String origin = "--set " + override;
+  private static Config parse(Assignment assignment) {
+    String value = assignment.value();
+    String origin = assignment.origin();
     boolean structured = value.startsWith("[") || value.startsWith("{");
     try {
       return structured
           ? ConfigFactory.parseString(
-              key + " = " + value, ConfigParseOptions.defaults().setOriginDescription(origin))
-          : ConfigFactory.parseMap(Map.of(key, value), origin);
+              assignment.key() + " = " + value,
+              ConfigParseOptions.defaults().setOriginDescription(origin))
+          : ConfigFactory.parseMap(Map.of(assignment.key(), value), origin);
     } catch (ConfigException e) {
       String message = String.valueOf(e.getMessage());
       throw new InputException(message.startsWith(origin) ? message : origin + ": " + message, e);

@@ -11,11 +11,13 @@ import com.typesafe.config.ConfigValueType;
 import dev.quire.api.guest.InputException;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Comparator;
 import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.Optional;
 import java.util.Set;
 import java.util.function.BiFunction;
 import java.util.stream.Collectors;
@@ -164,6 +166,15 @@ final class Section {
   /** File and line of the section itself, and its key. */
   String place() {
     return placeOf(origin) + ": " + path;
+  }
+
+  /** Where the first of its keys stands that is written in a file, and its own key. */
+  Optional<String> fileAndLine() {
+    return config.root().values().stream()
+        .map(ConfigValue::origin)
+        .filter(it -> it.filename() != null)
+        .min(Comparator.comparingInt(ConfigOrigin::lineNumber))
+        .map(it -> placeOf(it) + ": " + path);
   }
 
   static String placeOf(ConfigOrigin origin) {

@@ -44,8 +44,17 @@ public record Settings(
    *
    * @param kind which workload
    * @param options what it is told, as text by key; files as they can be opened from here
+   * @param place where the section stands in a file; empty if it stands in none
    */
-  public record WorkloadSettings(Setting<String> kind, Map<String, String> options) {}
+  public record WorkloadSettings(
+      Setting<String> kind, Map<String, String> options, Optional<String> place) {
+    /** A mistake in the options that the workload found. */
+    public InputException mistake(InputException found) {
+      return place.isEmpty()
+          ? found
+          : new InputException(place.get() + ": " + found.getMessage(), found);
+    }
+  }
 
   /**
    * What to tell.
@@ -59,10 +68,10 @@ public record Settings(
    * Reads a configuration.
    *
    * @param file null for the defaults
-   * @param overrides {@code KEY=VALUE}; later ones win, all of them win over the file
+   * @param overrides what the command line says; later ones win, all of them win over the file
    * @throws InputException naming file, line and key
    */
-  public static Settings read(@Nullable Path file, List<String> overrides) {
+  public static Settings read(@Nullable Path file, List<Assignment> overrides) {
     Section root = Section.root(ConfigText.read(file, overrides));
     MachineSettings machine = MachineSettings.read(root.section("machine"));
     Section paging = root.section("paging");
@@ -90,9 +99,10 @@ public record Settings(
 
   private static WorkloadSettings workload(Section section) {
     Setting<String> kind = section.named("kind");
+    Optional<String> place = section.fileAndLine();
     Map<String, String> options = new TreeMap<>();
     section.others().forEach((key, value) -> options.put(key, option(key, value)));
-    return new WorkloadSettings(kind, options);
+    return new WorkloadSettings(kind, options, place);
   }
 
   private static String option(String key, ConfigValue value) {

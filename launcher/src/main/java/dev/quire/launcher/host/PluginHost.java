@@ -35,7 +35,12 @@ public final class PluginHost implements AutoCloseable {
   private static final String REGISTRAR =
       "osgi.extender;osgi.extender=\"osgi.serviceloader.registrar\";version:Version=\"1.0.0\"";
 
+  private static final System.Logger LOG = System.getLogger(PluginHost.class.getName());
+
   private static final long STOP_TIMEOUT_MS = 10_000;
+
+  /** For a process that is interrupted: what {@link #close} would have done with the directory. */
+  private final Thread cleaner = new Thread(this::cleanInterrupted, "quire-cleaner");
 
   private final Path cache;
   private final Framework framework;
@@ -59,6 +64,7 @@ public final class PluginHost implements AutoCloseable {
     } catch (IOException e) {
       throw new UncheckedIOException("no temporary directory for the bundles", e);
     }
+    Runtime.getRuntime().addShutdownHook(cleaner);
     framework = framework(settings(api, mediates));
     try {
       framework.init(); // from here on there is a context for slots, before any bundle starts
@@ -180,8 +186,32 @@ public final class PluginHost implements AutoCloseable {
     return found;
   }
 
+  private void cleanInterrupted() {
+    try {
+      deleteCache();
+    } catch (UncheckedIOException e) {
+      LOG.log(System.Logger.Level.DEBUG, "something is left in " + cache, e);
+    }
+  }
+
   @Override
   public void close() {
+    if (!interrupted()) {
+      shutDown();
+    }
+  }
+
+  /** Whether the process is on its way out, and its cleaner at work. */
+  private boolean interrupted() {
+    try {
+      Runtime.getRuntime().removeShutdownHook(cleaner);
+      return false;
+    } catch (IllegalStateException e) {
+      return true;
+    }
+  }
+
+  private void shutDown() {
     extenders.forEach(ProviderExtender::close);
     try {
       framework.stop();

@@ -136,7 +136,7 @@ public final class Launch implements AutoCloseable {
     try {
       return factory.open(options);
     } catch (InputException e) {
-      throw settings.workload().kind().bad(String.valueOf(e.getMessage()), e);
+      throw settings.workload().mistake(e);
     }
   }
 

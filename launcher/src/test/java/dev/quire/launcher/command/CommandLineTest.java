@@ -124,7 +124,7 @@ class CommandLineTest {
     assertThat(execute("replay", "--paging", "shadow", "x.zst")).isEqualTo(2);
     assertThat(err.toString())
         .contains(
-            "paging.backend: no paging backend \"shadow\"; no bundle that was started provides any");
+            "--paging shadow: paging.backend: no paging backend \"shadow\"; no bundle that was started provides any");
   }
 
   @Test

@@ -17,6 +17,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.EnumSet;
 import java.util.List;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -42,7 +43,7 @@ class SettingsTest {
   }
 
   private Settings read(String text, String... overrides) {
-    return Settings.read(file(text), List.of(overrides));
+    return Settings.read(file(text), Stream.of(overrides).map(Assignment::set).toList());
   }
 
   private void assertRefused(String text, String message) {
@@ -200,6 +201,14 @@ class SettingsTest {
     assertThat(read("", "workload.trace=traces/a.zst").workload().options())
         .containsEntry("trace", "traces/a.zst");
     assertThat(read("", "report.json=a.json").report().json()).isEqualTo(Path.of("a.json"));
+  }
+
+  @Test
+  void workloadsMistakesAreNamedWithTheSectionIfItStandsInAFile() {
+    InputException found = new InputException("no such guest");
+    assertThat(read("\n\nworkload {\n kind = mine\n depth = 2\n}").workload().mistake(found))
+        .hasMessage(folder.resolve("x.conf") + ":4: workload: no such guest");
+    assertThat(Settings.read(null, List.of()).workload().mistake(found)).isSameAs(found);
   }
 
   @Test

@@ -125,7 +125,7 @@ class DistributionIT {
     Ended bad = mine.run(folder, "run", config.toString(), "--set", "workload.differences=-1");
     assertThat(bad.code()).isEqualTo(2);
     assertThat(bad.err())
-        .isEqualTo("quire: " + config + ":1: workload.kind: differences=-1: not a count\n");
+        .isEqualTo("quire: " + config + ":1: workload: differences=-1: not a count\n");
   }
 
   @Test
