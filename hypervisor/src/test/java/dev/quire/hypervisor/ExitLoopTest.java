@@ -168,20 +168,39 @@ class ExitLoopTest {
     verify(machine.walker()).walk(any(), eq(VA), eq(Access.WRITE), any(), eq(false), eq(null));
   }
 
+  private void hardwareProtectsWrites(boolean guestToo) {
+    vcpu.control().interceptRegisters(-1, true, -1, true, true);
+    vcpu.registers().cr0 = Cr0.PE | Cr0.PG | (guestToo ? Cr0.WP : 0);
+    vcpu.control().registers().cr0 = Cr0.PE | Cr0.PG | Cr0.WP;
+  }
+
   @Test
-  void underAnotherWriteProtectACompareAndExchangeIsJudgedAsAWrite() {
+  void aFaultThatOnlyTheHardwareHasIsDeliveredAsItIsAndACompareAndExchangeIsAWrite() {
     when(machine.walker().walk(any(), anyLong(), anyLong(), any(), anyBoolean(), any()))
         .thenReturn(0x1000 | Translation.PRESENT);
     backend.pageFaults = ofVcpu -> Resolution.INJECT;
-    vcpu.control().interceptRegisters(-1, true, -1, true, true);
-    vcpu.registers().cr0 = Cr0.PE | Cr0.PG;
+    hardwareProtectsWrites(false);
     block.clear();
     block.compareExchange(true, false, VA, 8, 0, 1);
     cpu.then(pageFault(0, 7));
     vcpu.run(block);
-    assertThat(vcpu.faultErrorCode())
-        .as("the guest's walk has no fault of its own")
-        .isEqualTo(2 + 5);
+    assertThat(vcpu.faultErrorCode()).isEqualTo(7);
+    long access = Access.of(Access.WRITE, true, false);
+    verify(machine.walker()).walk(any(), eq(VA), eq(access), any(), eq(false), eq(null));
+  }
+
+  @Test
+  void theGuestsTablesAreNotWalkedWhereTheHardwaresWordIsGoodEnough() {
+    backend.pageFaults = ofVcpu -> Resolution.INJECT;
+    hardwareProtectsWrites(true);
+    cpu.then(pageFault(3, 7));
+    vcpu.run(block);
+    assertThat(vcpu.faultErrorCode()).isEqualTo(7);
+    backend.pageFaults = ofVcpu -> Resolution.FIXED;
+    hardwareProtectsWrites(false);
+    cpu.then(pageFault(3, 7));
+    vcpu.run(block);
+    verifyNoInteractions(machine.walker());
   }
 
   @Test

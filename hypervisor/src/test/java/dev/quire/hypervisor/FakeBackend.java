@@ -24,6 +24,7 @@ final class FakeBackend implements PagingBackend, PagingDomain, PagingMode {
   boolean unavailable;
   boolean refusesModes;
   boolean mustInvalidate = true;
+  PagingMode mode = this;
   Consumer<Vcpu> prepares = vcpu -> {};
   Function<Vcpu, Resolution> pageFaults = vcpu -> Resolution.FIXED;
 
@@ -58,7 +59,7 @@ final class FakeBackend implements PagingBackend, PagingDomain, PagingMode {
     }
     calls.add("updatePagingModes");
     prepares.accept(vcpu);
-    return this;
+    return mode;
   }
 
   @Override

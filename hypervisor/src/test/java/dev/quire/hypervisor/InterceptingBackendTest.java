@@ -17,7 +17,9 @@ import dev.quire.api.x86.CpuProfile;
 import dev.quire.api.x86.CpuProfile.Vendor;
 import dev.quire.api.x86.Cr0;
 import dev.quire.api.x86.Cr4;
+import dev.quire.api.x86.FaultRule;
 import dev.quire.api.x86.PageEntry;
+import dev.quire.api.x86.Translation;
 import dev.quire.hypervisor.nativepaging.NativeBackend;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -197,5 +199,19 @@ class InterceptingBackendTest {
     expectExits(cr4, Kind.LOAD_CR4, now.cr4);
     expectExits(efer, Kind.LOAD_EFER, now.efer);
     expectExits(pkru, Kind.LOAD_PKRU, now.pkru);
+  }
+
+  @Test
+  void theTablesOfAGuestWithFramesOfItsOwnAreWalkedThroughThem() {
+    MachineHypervisor hypervisor = new MachineHypervisor(machine);
+    hypervisor.createDomain(backend, 1, SmallGuest.FRAMES);
+    SmallGuest second = new SmallGuest(hypervisor.createDomain(backend, 1, SmallGuest.FRAMES));
+    assertThat(second.domain.isIdentity()).isFalse();
+    second.vcpu().registers().set(guest.vcpu().registers());
+    long found = second.vcpu().translate(SmallGuest.linear(9), Access.WRITE, null);
+    assertThat(Translation.frame(found)).as("guest-physical").isEqualTo(0x9000);
+    second.domain.deviceStore(second.frame(2) + 8 * (SmallGuest.DATA >>> 21), 8, 0x100_0000 | 7);
+    long lost = second.vcpu().translate(SmallGuest.linear(9), Access.WRITE, null);
+    assertThat(Translation.rule(lost)).isEqualTo(FaultRule.TABLE_NOT_MEMORY);
   }
 }

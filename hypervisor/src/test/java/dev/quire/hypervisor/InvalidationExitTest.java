@@ -110,4 +110,11 @@ class InvalidationExitTest {
     assertThat(invpcid(Invalidation.ADDRESS, 0, NOT_CANONICAL)).isEqualTo(RunResult.FAULT);
     assertThat(backend.calls).isEmpty();
   }
+
+  @Test
+  void withoutPcidsTheLowBitsOfCr3AreNoPcid() {
+    vcpu.registers().cr3 = 0x1018;
+    invpcid(Invalidation.ADDRESS, 0, 0x7000);
+    assertThat(backend.calls).containsExactly("invalidate 7000");
+  }
 }

@@ -105,6 +105,16 @@ class MachineHypervisorTest {
   }
 
   @Test
+  void aNewDomainLeavesItsNeighboursMemoryAlone() {
+    Domain first = hypervisor.createDomain(backend, 1, 2);
+    Domain second = hypervisor.createDomain(backend, 1, 2);
+    second.deviceStore(0, 8, 42);
+    hypervisor.destroy(first);
+    hypervisor.createDomain(backend, 1, 2);
+    assertThat(second.deviceLoad(0, 8)).isEqualTo(42);
+  }
+
+  @Test
   void aRefusedDomainLeavesNothingBehind() {
     long free = hypervisor.freeFrames();
     backend.unavailable = true;

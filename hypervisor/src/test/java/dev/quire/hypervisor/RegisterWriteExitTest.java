@@ -161,4 +161,27 @@ class RegisterWriteExitTest {
     assertThat(vcpu.run(block)).isEqualTo(RunResult.DONE);
     assertThat(guest.pdptes).containsExactly(0, 0, 0x7001, 0);
   }
+
+  @Test
+  void theModeThatTheBackendChoosesIsTheOneThatIsAskedFromThenOn() {
+    interceptsEverything();
+    guest.cr0 = Cr0.PE | Cr0.ET;
+    FakeBackend second = new FakeBackend();
+    backend.mode = second;
+    writes(Kind.MOV_CR0, Cr0.PE | Cr0.PG);
+    writes(Kind.MOV_CR3, 0x1000);
+    assertThat(second.calls).containsExactly("updateCr3 false");
+    FakeBackend third = new FakeBackend();
+    backend.mode = third;
+    writes(Kind.LOAD_CR3, 0x2000);
+    assertThat(third.calls).containsExactly("updateCr3 false");
+  }
+
+  @Test
+  void bitsOfARestoredRegisterThatDoNotExitGoToTheHardware() {
+    vcpu.control().interceptRegisters(Cr0.WP, false, 0, false, false);
+    writes(Kind.LOAD_CR0, Cr0.PE | Cr0.WP | Cr0.TS);
+    assertThat(vcpu.control().registers().cr0).isEqualTo(Cr0.PE | Cr0.TS);
+    assertThat(guest.cr0).isEqualTo(Cr0.PE | Cr0.WP | Cr0.TS);
+  }
 }
