@@ -27,6 +27,45 @@ import javax.tools.ToolProvider;
  * Builds jars as third parties do: source in, compiled against the API, a service file beside it.
  */
 public final class TestJar {
+  private static final String WORKLOAD =
+      """
+      package %s;
+
+      import dev.quire.api.address.Addresses;
+      import dev.quire.api.domain.Domain;
+      import dev.quire.api.guest.*;
+      import dev.quire.api.hw.OperationBlock;
+      import dev.quire.api.x86.Access;
+      import java.util.*;
+
+      public class %s implements WorkloadFactory {
+        @Override public String name() { return "%s"; }
+
+        @Override public Workload open(Map<String, String> options) {
+          long differences = Long.parseLong(options.getOrDefault("differences", "0"));
+          if (differences < 0) {
+            throw new InputException("differences=" + differences + ": not a count");
+          }
+          return new Workload() {
+            @Override public Needs needs() { return new Needs(16 << 20, 1); }
+            @Override public void close() {}
+            @Override public WorkloadReport run(Domain domain, WorkloadMonitor monitor) {
+              OperationBlock block = new OperationBlock(100);
+              for (int i = 0; i < 100; i++) {
+                block.probe(Access.of(0, false, false), Addresses.gva(i * 4096L));
+              }
+              var result = domain.vcpu(0).run(block);
+              return new WorkloadReport(
+                  differences,
+                  Collections.nCopies((int) Math.min(differences, 5), "it differs"),
+                  Map.of("result", result.toString()),
+                  true);
+            }
+          };
+        }
+      }
+      """;
+
   private final Map<String, byte[]> entries = new LinkedHashMap<>();
   private final Manifest manifest = new Manifest();
 
@@ -73,47 +112,10 @@ public final class TestJar {
   }
 
   private static String workloadSource(String className, String name) {
-    return """
-        package %s;
-
-        import dev.quire.api.address.Addresses;
-        import dev.quire.api.domain.Domain;
-        import dev.quire.api.guest.*;
-        import dev.quire.api.hw.OperationBlock;
-        import dev.quire.api.x86.Access;
-        import java.util.*;
-
-        public class %s implements WorkloadFactory {
-          @Override public String name() { return "%s"; }
-
-          @Override public Workload open(Map<String, String> options) {
-            long differences = Long.parseLong(options.getOrDefault("differences", "0"));
-            if (differences < 0) {
-              throw new InputException("differences=" + differences + ": not a count");
-            }
-            return new Workload() {
-              @Override public Needs needs() { return new Needs(16 << 20, 1); }
-              @Override public void close() {}
-              @Override public WorkloadReport run(Domain domain, WorkloadMonitor monitor) {
-                OperationBlock block = new OperationBlock(100);
-                for (int i = 0; i < 100; i++) {
-                  block.probe(Access.of(0, false, false), Addresses.gva(i * 4096L));
-                }
-                var result = domain.vcpu(0).run(block);
-                return new WorkloadReport(
-                    differences,
-                    Collections.nCopies((int) Math.min(differences, 5), "it differs"),
-                    Map.of("result", result.toString()),
-                    true);
-              }
-            };
-          }
-        }
-        """
-        .formatted(
-            className.substring(0, className.lastIndexOf('.')),
-            className.substring(className.lastIndexOf('.') + 1),
-            name);
+    return WORKLOAD.formatted(
+        className.substring(0, className.lastIndexOf('.')),
+        className.substring(className.lastIndexOf('.') + 1),
+        name);
   }
 
   /** Compiles one public class against the class path of the test. */
