@@ -9,7 +9,6 @@ import dev.quire.api.hw.FrameMapper;
 import dev.quire.api.hw.HwEvent;
 import dev.quire.api.hw.Operation;
 import dev.quire.api.hw.PagingContext;
-import dev.quire.api.hw.PhysicalMemory;
 import dev.quire.api.hw.WalkTrace;
 import dev.quire.api.x86.Access;
 import dev.quire.api.x86.FaultRule;
@@ -17,10 +16,10 @@ import dev.quire.api.x86.PageEntry;
 import dev.quire.api.x86.PagingFormat;
 import dev.quire.api.x86.PagingRules;
 import dev.quire.api.x86.Translation;
+import dev.quire.hw.memory.FrameDirectory;
 import dev.quire.hw.memory.FrameEntries;
 import dev.quire.hw.memory.SparseMemory;
 import java.lang.invoke.MethodHandles;
-import java.util.Arrays;
 import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 
@@ -48,6 +47,7 @@ public final class TableWalker extends Walker {
       Specializer.data(MethodHandles.lookup(), WalkerParts.class);
   private static final PagingFormat FORMAT = PARTS.format();
   private static final SparseMemory MEMORY = PARTS.memory();
+  private static final FrameDirectory FRAMES = MEMORY.directory();
   private static final int LEVELS = FORMAT.levels();
   private static final boolean HALF_ENTRIES = FORMAT.entryBytes() == 4;
   private static final boolean REGISTER_ROOT = FORMAT.rootInRegisters();
@@ -81,18 +81,18 @@ public final class TableWalker extends Walker {
   /** The answer of a walk that lost a race for an entry: begin again. */
   private static final long RETRY = NEEDS_ACCESSED | 1L << 61;
 
-  /** Where tables were that level-1 entries were read from lately, for {@link #touch}. */
-  private static final long[][] hints = new long[1 << 10][];
+  /**
+   * What the fast road answers where only the walk from the root may go on; like a fault, negative.
+   */
+  private static final long LEAVE = Long.MIN_VALUE;
 
-  /** 1, or 0 while the fast road's references are being made again. */
-  private static int counted = 1;
+  private static final FrameHints HINTS = new FrameHints(MEMORY);
+
+  /** The counts of references while the fast road's are being made again. */
+  private static final long[] counted = new long[HwEvent.values().length];
 
   /** Whether the fast road entered below the root. */
   private static boolean entered;
-
-  static {
-    Arrays.fill(hints, new long[PhysicalMemory.FRAME_LONGS]);
-  }
 
   /** For {@link Specializer}. */
   public TableWalker() {}
@@ -122,9 +122,14 @@ public final class TableWalker extends Walker {
    * a fault, and that is counted; where it did not, the same references are only made again here.
    */
   private static long fromTheRoot(PagingContext context, long linear, long access) {
-    counted = CACHES && !entered ? 0 : 1;
+    boolean again = CACHES && !entered;
+    if (again) {
+      System.arraycopy(COUNTERS, REFERENCES + 1, counted, 0, LEVELS);
+    }
     long result = slowWalk(context, linear, access, null, true, null);
-    counted = 1;
+    if (again) {
+      System.arraycopy(counted, 0, COUNTERS, REFERENCES + 1, LEVELS);
+    }
     if (!Translation.isFault(result)) {
       COUNTERS[WALKS_TO + Translation.size(result)]++;
     }
@@ -186,6 +191,9 @@ public final class TableWalker extends Walker {
     }
     int at = FORMAT.index(access, level);
     long entry = load(frame, at);
+    if (COUNTS) {
+      COUNTERS[REFERENCES + level]++;
+    }
     if (trace != null) {
       long address = (above & FRAME) + (long) at * FORMAT.entryBytes();
       trace.step(level, address, entry, access << 7 >> 7, FORMAT);
@@ -242,9 +250,6 @@ public final class TableWalker extends Walker {
 
   /** Judges an entry: what is below it, given what is above. */
   private static long step(PagingContext context, long above, long entry, int level, long access) {
-    if (COUNTS) {
-      COUNTERS[REFERENCES + level] += counted;
-    }
     PagingRules rules = Verdict.rules(context);
     if ((entry & PageEntry.P) == 0) {
       return Verdict.notPresent(context, level, access);
@@ -253,13 +258,22 @@ public final class TableWalker extends Walker {
     if ((entry & rules.reserved(level, page)) != 0) {
       return Verdict.malformed(context, FaultRule.RESERVED_BIT, level, access);
     }
-    long carried = (entry & (CARRIED & ~EXECUTABLE) | ~entry >>> 63) & above;
+    long carried = carried(above, entry);
     if (!page) {
       return entry & FRAME | carried;
     }
-    long rights = (carried & (PageEntry.RW | PageEntry.US)) >>> 1 | (carried & EXECUTABLE) << 2;
     long unaccessed = (~carried & PageEntry.A) << 62 - 5;
-    return rules.leaf(entry, level) | rights | unaccessed;
+    return rules.leaf(entry, level) | rights(carried) | unaccessed;
+  }
+
+  /** What all entries so far have in common, in the layout of a table. */
+  private static long carried(long above, long entry) {
+    return (entry & (CARRIED & ~EXECUTABLE) | ~entry >>> 63) & above;
+  }
+
+  /** The same in the layout of a translation. */
+  private static long rights(long carried) {
+    return (carried & (PageEntry.RW | PageEntry.US)) >>> 1 | (carried & EXECUTABLE) << 2;
   }
 
   private static long registerStep(PagingContext context, long access, @Nullable WalkTrace trace) {
@@ -287,7 +301,12 @@ public final class TableWalker extends Walker {
 
   private static long @Nullable [] tableFrame(long above, @Nullable FrameMapper frames) {
     @Mfn long mfn = machineFrame(above, frames);
-    return mfn == FrameMapper.NONE ? null : MEMORY.frameToRead(mfn);
+    return mfn == FrameMapper.NONE ? null : frame(mfn);
+  }
+
+  private static long[] frame(@Mfn long mfn) {
+    long[] home = FRAMES.home(mfn);
+    return home != null ? home : MEMORY.frameToRead(mfn);
   }
 
   private static @Mfn long machineFrame(long above, @Nullable FrameMapper frames) {
@@ -298,12 +317,17 @@ public final class TableWalker extends Walker {
   // ---- the hardware's fast road: as low as the caches allow ----
 
   private static long lastStep(PagingContext context, long above, long access) {
-    long[] frame = MEMORY.frameToRead(Addresses.mfn((above & FRAME) >>> PagingFormat.PAGE_SHIFT));
-    int hint = (int) (access >>> FORMAT.shift(2)) & hints.length - 1;
-    if (hints[hint] != frame) {
-      hints[hint] = frame;
-    }
-    return step(context, above, load(frame, FORMAT.index(access, 1)), 1, access);
+    long entry = entry(above, access, 1);
+    PagingRules rules = Verdict.rules(context);
+    return rules.isPlain(entry, 1)
+        ? rules.leaf(entry, 1) | rights(carried(above, entry))
+        : step(context, above, entry, 1, access);
+  }
+
+  private static long entry(long above, long access, int level) {
+    COUNTERS[REFERENCES + level]++;
+    long[] frame = HINTS.frame(FrameHints.index(FORMAT, access, level), above & FRAME);
+    return load(frame, FORMAT.index(access, level));
   }
 
   /** What is known of the level-1 table. */
@@ -356,16 +380,19 @@ public final class TableWalker extends Walker {
     return through(context, context.root() | CARRIED, access, 5, PML5E);
   }
 
-  /** One step below a table, and the result into the cache of its level if it may be there. */
+  /** One step below a table, and the result into the cache of its level if A is set all the way. */
   private static long through(
       PagingContext context, long above, long access, int level, @Nullable Cache cache) {
     if (above < 0 || isPage(above)) {
       return above;
     }
-    long[] frame = MEMORY.frameToRead(Addresses.mfn((above & FRAME) >>> PagingFormat.PAGE_SHIFT));
-    long below = step(context, above, load(frame, FORMAT.index(access, level)), level, access);
-    boolean accessedTable = below > 0 && !isPage(below) && (below & PageEntry.A) != 0;
-    if (cache != null && accessedTable) {
+    long entry = entry(above, access, level);
+    if (!Verdict.rules(context).isPlain(entry, level)) {
+      long other = step(context, above, entry, level, access);
+      return isPage(other) ? other : LEAVE; // a fault, or a table whose A bit must be set
+    }
+    long below = entry & FRAME | carried(above, entry);
+    if (cache != null) {
       cache.put(prefix(access, level), below);
     }
     return below;
@@ -382,10 +409,15 @@ public final class TableWalker extends Walker {
   }
 
   @Override
+  public void forgetFrames() {
+    HINTS.forget();
+  }
+
+  @Override
   public void touch(long[] operations, int from) {
     long all = 0;
     for (int i = from; i < from + 8; i++) {
-      long[] frame = hints[(int) (operations[i] >>> FORMAT.shift(2)) & hints.length - 1];
+      long[] frame = HINTS.frames()[FrameHints.index(FORMAT, operations[i], 1)];
       int position = FORMAT.index(operations[i], 1);
       all += frame[HALF_ENTRIES ? position >>> 1 : position];
     }
