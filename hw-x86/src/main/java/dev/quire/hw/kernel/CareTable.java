@@ -16,6 +16,7 @@ import dev.quire.api.x86.Translation;
  * writes to some) is made to miss; the CPU then asks the rule itself. So a match is always a
  * permission, and a mismatch decides nothing.
  */
+@SuppressWarnings("ArrayRecordComponent") // shared on purpose; never compared
 public record CareTable(long[] byRights, long[] byKey) {
   /** Bits of a {@link Translation} that choose the care: W, U, X, G, D. */
   private static final int RIGHTS_MASK = 0x1f;

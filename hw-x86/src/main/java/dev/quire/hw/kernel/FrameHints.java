@@ -9,15 +9,17 @@ import dev.quire.hw.memory.SparseMemory;
 import java.util.Arrays;
 
 /**
- * In which frame a walk found the table for an address lately. It is the hint that is loaded from, and
- * the comparison with the table wanted only confirms it, so that the host's CPU need not wait for one
- * entry before it begins with the next; and {@link Walker#touch} can look ahead. Changes nothing in the
- * model. A record, since the compiler trusts the fields of records that are constants.
+ * In which frame a walk found the table for an address lately. It is the hint that is loaded from,
+ * and the comparison with the table wanted only confirms it, so that the host's CPU need not wait
+ * for one entry before it begins with the next; and {@link Walker#touch} can look ahead. Changes
+ * nothing in the model. A record, since the compiler trusts the fields of records that are
+ * constants.
  *
  * @param frames by index, homes of frames
  * @param tables by index, addresses of the tables that lie there; -1 for none
  * @param memory where they are found otherwise
  */
+@SuppressWarnings("ArrayRecordComponent") // shared on purpose; never compared
 public record FrameHints(long[][] frames, long[] tables, SparseMemory memory) {
   private static final int LENGTH = 1 << 11;
 
@@ -33,7 +35,10 @@ public record FrameHints(long[][] frames, long[] tables, SparseMemory memory) {
     Arrays.fill(tables, -1);
   }
 
-  /** Where the hint for an address is: half of them are for tables of level 1, a quarter for level 2. */
+  /**
+   * Where the hint for an address is: half of them are for tables of level 1, a quarter for level
+   * 2.
+   */
   public static int index(PagingFormat format, long access, int level) {
     int some = LENGTH >>> level;
     return some | (int) (access >>> format.shift(level + 1)) & some - 1;

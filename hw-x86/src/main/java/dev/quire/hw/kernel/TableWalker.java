@@ -16,7 +16,6 @@ import dev.quire.api.x86.PageEntry;
 import dev.quire.api.x86.PagingFormat;
 import dev.quire.api.x86.PagingRules;
 import dev.quire.api.x86.Translation;
-import dev.quire.hw.memory.FrameDirectory;
 import dev.quire.hw.memory.FrameEntries;
 import dev.quire.hw.memory.SparseMemory;
 import java.lang.invoke.MethodHandles;
@@ -47,7 +46,6 @@ public final class TableWalker extends Walker {
       Specializer.data(MethodHandles.lookup(), WalkerParts.class);
   private static final PagingFormat FORMAT = PARTS.format();
   private static final SparseMemory MEMORY = PARTS.memory();
-  private static final FrameDirectory FRAMES = MEMORY.directory();
   private static final int LEVELS = FORMAT.levels();
   private static final boolean HALF_ENTRIES = FORMAT.entryBytes() == 4;
   private static final boolean REGISTER_ROOT = FORMAT.rootInRegisters();
@@ -74,16 +72,13 @@ public final class TableWalker extends Walker {
   private static final int RETRIES = HwEvent.ASSIST_RETRIES.ordinal();
 
   private static final long EXECUTABLE = 1L;
-  private static final long RIGHTS = PageEntry.RW | PageEntry.US | EXECUTABLE;
-  private static final long CARRIED = RIGHTS | PageEntry.A;
+  private static final long CARRIED = PageEntry.RW | PageEntry.US | EXECUTABLE | PageEntry.A;
   private static final long NEEDS_ACCESSED = 1L << 62;
 
   /** The answer of a walk that lost a race for an entry: begin again. */
   private static final long RETRY = NEEDS_ACCESSED | 1L << 61;
 
-  /**
-   * What the fast road answers where only the walk from the root may go on; like a fault, negative.
-   */
+  /** The fast road ends here, the walk from the root may go on; negative like a fault. */
   private static final long LEAVE = Long.MIN_VALUE;
 
   private static final FrameHints HINTS = new FrameHints(MEMORY);
@@ -121,12 +116,12 @@ public final class TableWalker extends Walker {
    * Where it came by way of a cached entry, the hardware walks again from the root before it raises
    * a fault, and that is counted; where it did not, the same references are only made again here.
    */
-  private static long fromTheRoot(PagingContext context, long linear, long access) {
+  private long fromTheRoot(PagingContext context, long linear, long access) {
     boolean again = CACHES && !entered;
     if (again) {
       System.arraycopy(COUNTERS, REFERENCES + 1, counted, 0, LEVELS);
     }
-    long result = slowWalk(context, linear, access, null, true, null);
+    long result = walk(context, Addresses.gva(linear), access, null, true, null);
     if (again) {
       System.arraycopy(counted, 0, COUNTERS, REFERENCES + 1, LEVELS);
     }
@@ -140,16 +135,6 @@ public final class TableWalker extends Walker {
   public long walk(
       PagingContext context,
       @Gva long linear,
-      long access,
-      @Nullable FrameMapper frames,
-      boolean update,
-      @Nullable WalkTrace trace) {
-    return slowWalk(context, linear, access, frames, update, trace);
-  }
-
-  private static long slowWalk(
-      PagingContext context,
-      long linear,
       long access,
       @Nullable FrameMapper frames,
       boolean update,
@@ -170,8 +155,6 @@ public final class TableWalker extends Walker {
       COUNTERS[RETRIES]++; // of nobody's counters in software
     }
   }
-
-  // ---- from the root down, and back with A and D ----
 
   private static long descend(
       PagingContext context,
@@ -246,8 +229,6 @@ public final class TableWalker extends Walker {
     return result & ~NEEDS_ACCESSED | (dirty ? Translation.DIRTY : 0);
   }
 
-  // ---- one entry ----
-
   /** Judges an entry: what is below it, given what is above. */
   private static long step(PagingContext context, long above, long entry, int level, long access) {
     PagingRules rules = Verdict.rules(context);
@@ -301,20 +282,13 @@ public final class TableWalker extends Walker {
 
   private static long @Nullable [] tableFrame(long above, @Nullable FrameMapper frames) {
     @Mfn long mfn = machineFrame(above, frames);
-    return mfn == FrameMapper.NONE ? null : frame(mfn);
-  }
-
-  private static long[] frame(@Mfn long mfn) {
-    long[] home = FRAMES.home(mfn);
-    return home != null ? home : MEMORY.frameToRead(mfn);
+    return mfn == FrameMapper.NONE ? null : MEMORY.frameToRead(mfn);
   }
 
   private static @Mfn long machineFrame(long above, @Nullable FrameMapper frames) {
     long number = (above & FRAME) >>> PagingFormat.PAGE_SHIFT;
     return frames == null ? Addresses.mfn(number) : frames.toMachine(Addresses.gfn(number));
   }
-
-  // ---- the hardware's fast road: as low as the caches allow ----
 
   private static long lastStep(PagingContext context, long above, long access) {
     long entry = entry(above, access, 1);

@@ -307,7 +307,7 @@ public final class TlbHierarchy implements TranslationCache {
             && context.rights() == current.rights()
             && context.pkru() == current.pkru()
             && context.pkrs() == current.pkrs()
-            && context.format() == current.format();
+            && context.format().equals(current.format());
     PagingFormat format = current.format();
     current.set(context);
     if (!same) {

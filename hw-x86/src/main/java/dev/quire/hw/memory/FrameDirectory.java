@@ -34,6 +34,7 @@ import org.jspecify.annotations.Nullable;
  * @param middleMask the middle index, after a shift
  * @param used how many frames have a home
  */
+@SuppressWarnings("ArrayRecordComponent") // shared on purpose; never compared
 public record FrameDirectory(
     long @Nullable [][][] only, long[][][][] root, int rootShift, int middleMask, AtomicLong used) {
   private static final VarHandle FRAMES = MethodHandles.arrayElementVarHandle(long[][].class);

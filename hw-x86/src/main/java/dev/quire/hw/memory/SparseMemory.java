@@ -32,11 +32,6 @@ public final class SparseMemory implements PhysicalMemory {
     directory = FrameDirectory.upTo(ram.end());
   }
 
-  /** Where frames are found; for walkers, which cannot afford to ask the memory. */
-  public FrameDirectory directory() {
-    return directory;
-  }
-
   /** One past the highest frame that is RAM. */
   public long end() {
     return ram.end();
