@@ -16,8 +16,7 @@ import dev.quire.api.x86.Translation;
  * writes to some) is made to miss; the CPU then asks the rule itself. So a match is always a
  * permission, and a mismatch decides nothing.
  */
-@SuppressWarnings("ArrayRecordComponent") // shared on purpose; never compared
-public record CareTable(long[] byRights, long[] byKey) {
+public final class CareTable {
   /** Bits of a {@link Translation} that choose the care: W, U, X, G, D. */
   private static final int RIGHTS_MASK = 0x1f;
 
@@ -26,10 +25,11 @@ public record CareTable(long[] byRights, long[] byKey) {
   private static final int USER_INDEX = 1 << 4;
   private static final long ALWAYS = Access.FETCH | Operation.DATA | Operation.WIDE | Key.VPID;
 
+  private final long[] byRights = new long[2 * FETCH_INDEX];
+  private final long[] byKey = new long[2 * USER_INDEX];
+
   /** An empty table. */
-  public CareTable() {
-    this(new long[2 * FETCH_INDEX], new long[2 * USER_INDEX]);
-  }
+  public CareTable() {}
 
   /** Works the table out for a context. */
   public void update(TranslationContext context, int[] shifts) {

@@ -188,7 +188,7 @@ public final class JsonReport {
     json.writeEndObject();
     json.writeObjectPropertyStart("facts");
     for (Map.Entry<String, Object> fact : outcome.report().facts().entrySet()) {
-      fact(fact.getKey(), fact.getValue());
+      fact(fact.getKey().strip(), fact.getValue()); // indented for people
     }
     json.writeEndObject();
     json.writeEndObject();

@@ -5,6 +5,8 @@ import dev.quire.api.hw.Counters;
 import dev.quire.api.hw.HwEvent;
 import dev.quire.api.hw.MachineSpec;
 import dev.quire.api.hw.MachineSpec.Ram;
+import dev.quire.api.hw.TlbGeometry;
+import dev.quire.api.x86.CpuProfile.Vendor;
 import dev.quire.launcher.report.CounterGroups.Group;
 import dev.quire.launcher.report.CounterGroups.TlbRow;
 import dev.quire.launcher.run.Outcome;
@@ -64,13 +66,13 @@ public final class TextReport {
         String.format(
             Locale.ROOT,
             "%s, MAXPHYADDR %d, %d CPU%s, %s RAM, seed %d",
-            machine.profile().vendor(),
+            machine.profile().vendor() == Vendor.INTEL ? "Intel" : "AMD",
             machine.profile().physicalBits(),
             machine.cpus(),
             machine.cpus() == 1 ? "" : "s",
             Numbers.bytes(machine.ram().stream().mapToLong(Ram::length).sum()),
             machine.seed()));
-    line("TLBs", outcome.tlb());
+    tlbs(outcome);
     line(
         "paging",
         outcome.backend().name()
@@ -80,6 +82,16 @@ public final class TextReport {
             + outcome.backend().version()
             + ")");
     out.println();
+  }
+
+  private void tlbs(Outcome outcome) {
+    TlbGeometry tlb = outcome.machine().tlb();
+    if (tlb == null || outcome.machine().cache() != null) {
+      line("TLBs", outcome.tlb());
+      return;
+    }
+    line("TLBs", outcome.tlb() + ", " + tlb.replacement());
+    GeometryText.lines(tlb).forEach(it -> line("", it));
   }
 
   private static String options(Map<String, String> options) {
@@ -110,8 +122,13 @@ public final class TextReport {
     }
   }
 
+  /** A workload's names may be longer than ours: their column is as wide as they need. */
   private void facts(Map<String, Object> facts) {
-    facts.forEach((name, value) -> line(name, Numbers.show(value)));
+    int longest = facts.keySet().stream().mapToInt(String::length).max().orElse(0);
+    int width = Math.max(LABEL, longest + 2);
+    facts.forEach(
+        (name, value) ->
+            out.println(String.format("%-" + width + "s", name) + Numbers.show(value)));
     if (!facts.isEmpty()) {
       out.println();
     }

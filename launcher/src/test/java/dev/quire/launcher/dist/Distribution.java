@@ -64,29 +64,47 @@ final class Distribution {
 
   /** Runs {@code bin/quire} in a folder, which is also where temporary files go. */
   Ended run(Path where, String... arguments) throws IOException, InterruptedException {
-    List<String> command = new ArrayList<>();
-    command.add(home.resolve("bin/quire").toString());
-    command.addAll(List.of(arguments));
     Path out = Files.createTempFile("quire-out", ".txt");
     Path err = Files.createTempFile("quire-err", ".txt");
-    ProcessBuilder builder =
-        new ProcessBuilder(command)
-            .directory(where.toFile())
-            .redirectInput(new java.io.File("/dev/null"))
-            .redirectOutput(out.toFile())
-            .redirectError(err.toFile());
-    builder.environment().put("JAVA_HOME", System.getProperty("java.home"));
-    builder.environment().put("QUIRE_OPTS", "-Djava.io.tmpdir=" + where);
-    Process process = builder.start();
+    Process process =
+        command(where, arguments).redirectOutput(out.toFile()).redirectError(err.toFile()).start();
     try {
       if (!process.waitFor(TIMEOUT_SECONDS, TimeUnit.SECONDS)) {
-        throw new IllegalStateException("does not end: " + command);
+        throw new IllegalStateException("does not end: " + List.of(arguments));
       }
       return new Ended(process.exitValue(), read(out), read(err));
     } finally {
       process.destroyForcibly();
       Files.delete(out);
       Files.delete(err);
+    }
+  }
+
+  /** Starts {@code bin/quire} in a folder and does not wait. */
+  Process start(Path where, String... arguments) throws IOException {
+    return command(where, arguments)
+        .redirectOutput(ProcessBuilder.Redirect.DISCARD)
+        .redirectError(ProcessBuilder.Redirect.DISCARD)
+        .start();
+  }
+
+  private ProcessBuilder command(Path where, String... arguments) {
+    List<String> command = new ArrayList<>();
+    command.add(home.resolve("bin/quire").toString());
+    command.addAll(List.of(arguments));
+    ProcessBuilder builder =
+        new ProcessBuilder(command)
+            .directory(where.toFile())
+            .redirectInput(new java.io.File("/dev/null"));
+    builder.environment().put("JAVA_HOME", System.getProperty("java.home"));
+    builder.environment().put("QUIRE_OPTS", "-Djava.io.tmpdir=" + where);
+    return builder;
+  }
+
+  /** Whether there is nothing in a folder. */
+  static boolean isEmpty(Path folder) throws IOException {
+    try (Stream<Path> files = Files.list(folder)) {
+      return files.findAny().isEmpty();
     }
   }
 

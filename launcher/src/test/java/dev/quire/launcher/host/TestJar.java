@@ -27,45 +27,6 @@ import javax.tools.ToolProvider;
  * Builds jars as third parties do: source in, compiled against the API, a service file beside it.
  */
 public final class TestJar {
-  private static final String WORKLOAD =
-      """
-      package %s;
-
-      import dev.quire.api.address.Addresses;
-      import dev.quire.api.domain.Domain;
-      import dev.quire.api.guest.*;
-      import dev.quire.api.hw.OperationBlock;
-      import dev.quire.api.x86.Access;
-      import java.util.*;
-
-      public class %s implements WorkloadFactory {
-        @Override public String name() { return "%s"; }
-
-        @Override public Workload open(Map<String, String> options) {
-          long differences = Long.parseLong(options.getOrDefault("differences", "0"));
-          if (differences < 0) {
-            throw new InputException("differences=" + differences + ": not a count");
-          }
-          return new Workload() {
-            @Override public Needs needs() { return new Needs(16 << 20, 1); }
-            @Override public void close() {}
-            @Override public WorkloadReport run(Domain domain, WorkloadMonitor monitor) {
-              OperationBlock block = new OperationBlock(100);
-              for (int i = 0; i < 100; i++) {
-                block.probe(Access.of(0, false, false), Addresses.gva(i * 4096L));
-              }
-              var result = domain.vcpu(0).run(block);
-              return new WorkloadReport(
-                  differences,
-                  Collections.nCopies((int) Math.min(differences, 5), "it differs"),
-                  Map.of("result", result.toString()),
-                  true);
-            }
-          };
-        }
-      }
-      """;
-
   private final Map<String, byte[]> entries = new LinkedHashMap<>();
   private final Manifest manifest = new Manifest();
 
@@ -76,46 +37,24 @@ public final class TestJar {
 
   /** A plain jar with a backend that does nothing but have a name. */
   public static TestJar backend(String className, String name) {
-    return new TestJar()
-        .source(className, backendSource(className, name))
-        .service("dev.quire.api.paging.PagingBackend", className);
-  }
-
-  private static String backendSource(String className, String name) {
-    return """
-        package %s;
-
-        import dev.quire.api.domain.Domain;
-        import dev.quire.api.paging.*;
-        import java.util.Set;
-
-        public class %s implements PagingBackend {
-          @Override public String name() { return "%s"; }
-          @Override public String description() { return "A backend of a third party."; }
-          @Override public Set<Feature> features() { return Set.of(Feature.IDENTITY); }
-          @Override public PagingDomain attach(Domain domain) {
-            throw new BackendUnavailableException("this backend serves nobody");
-          }
-        }
-        """
-        .formatted(
-            className.substring(0, className.lastIndexOf('.')),
-            className.substring(className.lastIndexOf('.') + 1),
-            name);
+    return provider("dev.quire.api.paging.PagingBackend", PluginSources.BACKEND, className, name);
   }
 
   /** A plain jar with a workload that makes a few accesses, and differs as often as it is told. */
   public static TestJar workload(String className, String name) {
-    return new TestJar()
-        .source(className, workloadSource(className, name))
-        .service("dev.quire.api.guest.WorkloadFactory", className);
+    return provider("dev.quire.api.guest.WorkloadFactory", PluginSources.WORKLOAD, className, name);
   }
 
-  private static String workloadSource(String className, String name) {
-    return WORKLOAD.formatted(
-        className.substring(0, className.lastIndexOf('.')),
-        className.substring(className.lastIndexOf('.') + 1),
-        name);
+  /** A plain jar with a translation cache that remembers nothing. */
+  public static TestJar cache(String className, String name) {
+    return provider(
+        "dev.quire.api.hw.TranslationCacheFactory", PluginSources.CACHE, className, name);
+  }
+
+  private static TestJar provider(String type, String template, String className, String name) {
+    return new TestJar()
+        .source(className, PluginSources.of(template, className, name))
+        .service(type, className);
   }
 
   /** Compiles one public class against the class path of the test. */

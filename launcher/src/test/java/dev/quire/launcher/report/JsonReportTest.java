@@ -59,7 +59,8 @@ class JsonReportTest {
                   },
             """)
         .contains("\"replacement\" : \"lru\"", zeros, "\"crash\" : null")
-        .contains("\"facts\" : {\n      \"records\" : 1234567,\n      \"share\" : 0.25,")
+        .contains(
+            "\"facts\" : {\n      \"records\" : 1234567,\n      \"share\" : 0.25,\n      \"guest\" : \"Linux\"")
         .endsWith("    ]\n  }\n}\n");
   }
 

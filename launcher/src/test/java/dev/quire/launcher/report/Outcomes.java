@@ -61,7 +61,7 @@ final class Outcomes {
     Map<String, Object> facts = new LinkedHashMap<>();
     facts.put("records", 1_234_567L);
     facts.put("share", 0.25);
-    facts.put("guest", "Linux");
+    facts.put("  guest", "Linux");
     return facts;
   }
 

@@ -24,15 +24,19 @@ class TextReportTest {
         .isEqualTo(
             """
             workload                 replay trace=a.zst until=5
-            machine                  INTEL, MAXPHYADDR 40, 2 CPUs, 639.6 MiB RAM, seed 7
-            TLBs                     Some Core
+            machine                  Intel, MAXPHYADDR 40, 2 CPUs, 639.6 MiB RAM, seed 7
+            TLBs                     Some Core, LRU
+                                     L1 data: 4K 64 (16 x 4), 2M+1G 32 (8 x 4)
+                                     L1 instruction: 4K+2M+1G 128 (16 x 8)
+                                     L2: 4K+2M 1536 (128 x 12)
+                                     paging structures: PDE 8 (1 x 8), PDPTE 4 (1 x 4)
             paging                   native  (dev.quire.hypervisor 0.1.0)
 
             RESULT  0 differences
 
             records                  1,234,567
             share                    0.2500
-            guest                    Linux
+              guest                  Linux
 
             TLB hits by page size                 4K             2M             1G         misses       hit rate
               L1 data                        600,000        300,000              0        100,000       90.000 %
