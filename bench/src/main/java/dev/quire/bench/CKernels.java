@@ -13,7 +13,7 @@ import java.util.List;
 
 /** The kernels in C, compiled here and now. */
 final class CKernels {
-  private static final List<String> SOURCES = List.of("stream.h", "cache.h", "limit.c");
+  private static final List<String> SOURCES = List.of("stream.h", "cache.h", "memory.h", "rules.h", "limit.c", "same.c");
 
   /** A kernel's name, its role, and how its source is compiled. */
   private record Variant(String name, Role role, String source, List<String> options) {}
@@ -21,7 +21,9 @@ final class CKernels {
   private static final List<Variant> VARIANTS =
       List.of(
           new Variant("limit", Role.LIMIT, "limit.c", List.of()),
-          new Variant("limit, prefetch", Role.LIMIT, "limit.c", List.of("-DPREFETCH")));
+          new Variant("limit, prefetch", Role.LIMIT, "limit.c", List.of("-DPREFETCH")),
+          new Variant("same model", Role.SAME_MODEL, "same.c", List.of()),
+          new Variant("same model, prefetch", Role.SAME_MODEL, "same.c", List.of("-DPREFETCH")));
 
   private CKernels() {}
 
@@ -40,7 +42,7 @@ final class CKernels {
     }
     List<Kernel> kernels = new ArrayList<>();
     for (Variant variant : VARIANTS) {
-      Path program = directory.resolve(variant.name.replace(", ", "-"));
+      Path program = directory.resolve(variant.name.replaceAll("[^a-z]+", "-"));
       List<String> line = new ArrayList<>(List.of("cc", "-O3", "-march=native"));
       line.addAll(variant.options);
       line.addAll(List.of(directory.resolve(variant.source).toString(), "-o", program.toString()));

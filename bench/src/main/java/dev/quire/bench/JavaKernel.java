@@ -63,6 +63,9 @@ final class JavaKernel {
     show(name, "l2-misses", counters.get(HwEvent.L2_MISSES));
     show(name, "walks", counters.get(HwEvent.WALKS));
     show(name, "references", references(counters));
+    show(name, "rewalks", counters.get(HwEvent.RIGHTS_REWALKS));
+    show(name, "accessed-set", counters.get(HwEvent.ACCESSED_SET));
+    show(name, "dirty-set", counters.get(HwEvent.DIRTY_SET));
     show(name, "faults", faults);
     System.out.printf("%s-fault-sum=%x %s-sum=%x ", name, faultSum, name, total());
   }

@@ -38,6 +38,25 @@ public final class PagingContext {
     this.profile = profile;
   }
 
+  /** A copy. */
+  public PagingContext(PagingContext other) {
+    this(other.profile);
+    set(other);
+  }
+
+  /** Takes everything from {@code other}. */
+  public void set(PagingContext other) {
+    rules = other.rules;
+    root = other.root;
+    pcid = other.pcid;
+    pkru = other.pkru;
+    pkrs = other.pkrs;
+    cr0 = other.cr0;
+    cr4 = other.cr4;
+    efer = other.efer;
+    System.arraycopy(other.pdptes, 0, pdptes, 0, pdptes.length);
+  }
+
   /** Takes what {@code registers} say. Allocates only when the rules change. */
   public void load(Registers registers) {
     boolean same =

@@ -118,9 +118,9 @@ public record TlbGeometry(
   }
 
   private static void checkTree(Array array) {
-    if (array.ways() != 0 && Integer.bitCount(array.ways()) != 1) {
+    if (array.ways() != 0 && Integer.bitCount(array.ways()) != 1 || array.ways() > 32) {
       throw new IllegalArgumentException(
-          "tree-PLRU wants a power of two of ways, not " + array.ways());
+          "tree-PLRU wants a power of two of ways up to 32, not " + array.ways());
     }
   }
 }

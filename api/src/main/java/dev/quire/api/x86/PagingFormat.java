@@ -13,9 +13,26 @@ import java.util.List;
  * </pre>
  *
  * What the control registers make of a format (reserved bits, whether PS counts) is in {@link
- * PagingRules}. The width of an index is a parameter so that tests can enumerate small worlds.
+ * PagingRules}. The width of an index is a parameter so that tests can enumerate small worlds. A
+ * record, since the compiler trusts the fields of records that are constants.
+ *
+ * @param name what people call it: "2-level", "PAE", "4-level", "5-level"
+ * @param levels how many levels a walk to a page of the smallest size passes
+ * @param entryBytes size of an entry in bytes, 4 or 8
+ * @param indexBits width of an index below the root
+ * @param rootIndexBits width of the index of the root
+ * @param linearBits width of the linear address that is translated; addresses in long mode are its
+ *     sign extension
+ * @param topPageLevel the highest level at which an entry may map a page
  */
-public final class PagingFormat {
+public record PagingFormat(
+    String name,
+    int levels,
+    int entryBytes,
+    int indexBits,
+    int rootIndexBits,
+    int linearBits,
+    int topPageLevel) {
   /** log2 of the page size of a level-1 entry. */
   public static final int PAGE_SHIFT = 12;
 
@@ -34,31 +51,6 @@ public final class PagingFormat {
   /** The formats of real CPUs. */
   public static final List<PagingFormat> ALL = List.of(TWO_LEVEL, PAE, FOUR_LEVEL, FIVE_LEVEL);
 
-  private final String name;
-  private final int levels;
-  private final int entryBytes;
-  private final int indexBits;
-  private final int rootIndexBits;
-  private final int linearBits;
-  private final int topPageLevel;
-
-  private PagingFormat(
-      String name,
-      int levels,
-      int entryBytes,
-      int indexBits,
-      int rootIndexBits,
-      int linearBits,
-      int topPageLevel) {
-    this.name = name;
-    this.levels = levels;
-    this.entryBytes = entryBytes;
-    this.indexBits = indexBits;
-    this.rootIndexBits = rootIndexBits;
-    this.linearBits = linearBits;
-    this.topPageLevel = topPageLevel;
-  }
-
   /**
    * The same format with narrower tables: a small world for exhaustive tests.
    *
@@ -74,28 +66,6 @@ public final class PagingFormat {
     return new PagingFormat(smaller, levels, entryBytes, bits, rootBits, linear, topPageLevel);
   }
 
-  /** What people call it: "2-level", "PAE", "4-level", "5-level". */
-  public String name() {
-    return name;
-  }
-
-  /** How many levels a walk to a page of the smallest size passes. */
-  public int levels() {
-    return levels;
-  }
-
-  /** Size of an entry in bytes, 4 or 8. */
-  public int entryBytes() {
-    return entryBytes;
-  }
-
-  /**
-   * Width of the linear address that is translated; addresses in long mode are its sign extension.
-   */
-  public int linearBits() {
-    return linearBits;
-  }
-
   /**
    * Whether linear addresses are 64 bits wide and must be canonical; otherwise they have 32 bits.
    */
@@ -106,11 +76,6 @@ public final class PagingFormat {
   /** Whether the top level is held in registers that are loaded with CR3 (PAE). */
   public boolean rootInRegisters() {
     return levels == 3;
-  }
-
-  /** The highest level at which an entry may map a page. */
-  public int topPageLevel() {
-    return topPageLevel;
   }
 
   /** log2 of what one entry of {@code level} covers: of the size of a page that it maps. */

@@ -13,6 +13,9 @@ import org.jspecify.annotations.Nullable;
 public final class PagingRules {
   private static final int HIGHEST_LEVEL = 5;
 
+  /** What a plain entry has set. */
+  private static final long PLAIN = PageEntry.P | PageEntry.A;
+
   private final PagingFormat format;
   private final int rights;
 
@@ -41,6 +44,22 @@ public final class PagingRules {
   private final long[] frameMask = new long[HIGHEST_LEVEL + 1];
 
   /**
+   * The rights rule and D, worked out for every combination of attributes and access where no key
+   * is in force: a bit each: W, U, X, G, D and the flags of the access above them.
+   */
+  private final long[] sufficient = new long[8];
+
+  private final boolean keysInForce;
+
+  /** The same for level 1 in fields of their own: every walk to a small page ends with them. */
+  private final long lastFrameMask;
+
+  private final long lastPlain;
+
+  /** By level: the bits that {@link #isPlain} looks at. */
+  private final long[] plain = new long[HIGHEST_LEVEL + 1];
+
+  /**
    * The rules for a format.
    *
    * @param format a format that {@code cr0}, {@code cr4} and {@code efer} select, or a small one
@@ -51,6 +70,7 @@ public final class PagingRules {
     this.globalBit = (cr4 & Cr4.PGE) != 0 ? PageEntry.G : 0;
     this.rights = rights(format, cr0, cr4, efer);
     boolean keys = (rights & (Rights.USER_KEYS | Rights.SUPERVISOR_KEYS)) != 0;
+    this.keysInForce = keys;
     this.keyBits = keys ? PageEntry.KEY_MASK << Translation.KEY_SHIFT : 0;
     boolean pse36 = format.entryBytes() == 4 && profile.has(Feature.PSE36);
     this.pse36Bits = pse36 ? 0x1fe000L : 0;
@@ -60,7 +80,13 @@ public final class PagingRules {
       tableReserved[level] = everywhere | reservedInTable(level, profile);
       pageReserved[level] = everywhere | reservedInPage(level, profile);
       frameMask[level] = format.frameMask() & -1L << format.shift(level);
+      plain[level] = PLAIN | pageSizeBit[level] | reserved(level, level == 1);
     }
+    this.lastPlain = plain[1];
+    for (int i = 0; i < 64 * sufficient.length; i++) {
+      sufficient[i >>> 6] |= isSufficient(i & 31, (long) i >>> 5 << 60) ? 1L << i : 0;
+    }
+    this.lastFrameMask = frameMask[1];
   }
 
   /**
@@ -81,6 +107,11 @@ public final class PagingRules {
       return (cr4 & Cr4.LA57) != 0 ? PagingFormat.FIVE_LEVEL : PagingFormat.FOUR_LEVEL;
     }
     return (cr4 & Cr4.PAE) != 0 ? PagingFormat.PAE : PagingFormat.TWO_LEVEL;
+  }
+
+  private boolean isSufficient(long translation, long access) {
+    boolean dirtyEnough = (translation & Translation.DIRTY) != 0 || (access & Access.WRITE) == 0;
+    return dirtyEnough && Rights.permit(translation, access, rights, 0, 0);
   }
 
   private static int rights(PagingFormat format, long cr0, long cr4, long efer) {
@@ -155,6 +186,33 @@ public final class PagingRules {
     return mapsPage ? pageReserved[level] : tableReserved[level];
   }
 
+  /**
+   * Whether an access may use a translation as it is: rights, and D for a write. {@link
+   * Rights#permit} in one look-up, for the paths that cannot afford to ask it.
+   *
+   * @param translation of {@link Translation}, not a fault
+   * @param access flags of {@link Access}; other bits are ignored
+   * @param pkru the register
+   * @param pkrs the register
+   */
+  public boolean suffices(long translation, long access, int pkru, int pkrs) {
+    if (keysInForce) {
+      boolean dirtyEnough = (translation & Translation.DIRTY) != 0 || (access & Access.WRITE) == 0;
+      return dirtyEnough && Rights.permit(translation, access, rights, pkru, pkrs);
+    }
+    int combination = (int) translation & 31 | (int) (access >>> 60) << 5;
+    return (sufficient[combination >>> 6] >>> combination & 1) != 0;
+  }
+
+  /**
+   * Whether an entry is what nearly all are: present, accessed, without reserved bits, and
+   * referring to a table (at level 1, mapping a page). One comparison for the fast road of a walk;
+   * an entry that is not plain is no worse for it, but must be judged bit by bit.
+   */
+  public boolean isPlain(long entry, int level) {
+    return ((entry ^ PLAIN) & (level == 1 ? lastPlain : plain[level])) == 0;
+  }
+
   /** Whether an entry of {@code level} maps a page. */
   public boolean mapsPage(long entry, int level) {
     return level == 1 || (entry & pageSizeBit[level]) != 0;
@@ -177,6 +235,9 @@ public final class PagingRules {
 
   /** The address of the page that an entry of {@code level} maps. */
   public long frame(long entry, int level) {
+    if (level == 1) {
+      return entry & lastFrameMask;
+    }
     long frame = entry & frameMask[level];
     return level == 2 ? frame | (entry & pse36Bits) << 19 : frame;
   }

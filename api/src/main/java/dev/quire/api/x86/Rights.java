@@ -55,8 +55,9 @@ public final class Rights {
     if (userPage && (flags & SMAP) != 0 && (access & Access.SMAP_EXEMPT) == 0) {
       return false;
     }
-    if ((access & Access.WRITE) != 0
-        && (translation & Translation.WRITABLE) == 0
+    // What is seldom is asked first: whether an access is a write, no branch predictor can tell.
+    if ((translation & Translation.WRITABLE) == 0
+        && (access & Access.WRITE) != 0
         && (user || (flags & WRITE_PROTECT) != 0)) {
       return false;
     }

@@ -16,7 +16,8 @@ import dev.quire.api.x86.Translation;
  * writes to some) is made to miss; the CPU then asks the rule itself. So a match is always a
  * permission, and a mismatch decides nothing.
  */
-public final class CareTable {
+@SuppressWarnings("ArrayRecordComponent") // shared on purpose; never compared
+public record CareTable(long[] byRights, long[] byKey) {
   /** Bits of a {@link Translation} that choose the care: W, U, X, G, D. */
   private static final int RIGHTS_MASK = 0x1f;
 
@@ -25,11 +26,10 @@ public final class CareTable {
   private static final int USER_INDEX = 1 << 4;
   private static final long ALWAYS = Access.FETCH | Operation.DATA | Operation.WIDE | Key.VPID;
 
-  private final long[] byRights = new long[2 * FETCH_INDEX];
-  private final long[] byKey = new long[2 * USER_INDEX];
-
   /** An empty table. */
-  public CareTable() {}
+  public CareTable() {
+    this(new long[2 * FETCH_INDEX], new long[2 * USER_INDEX]);
+  }
 
   /** Works the table out for a context. */
   public void update(TranslationContext context, int[] shifts) {

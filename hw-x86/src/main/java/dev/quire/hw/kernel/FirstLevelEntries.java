@@ -28,14 +28,23 @@ public final class FirstLevelEntries {
   /** What a hit adds to the word of counts. */
   public static final int LANE = 5;
 
-  /** The size that the page is kept as, in two bits; above it, tree-PLRU's bits of a use. */
+  /**
+   * The size that the page is kept as, in two bits; from bit 2 on, tree-PLRU's nodes after a use;
+   * from bit {@link #TREE_SHIFT} on, where the tree of the set is.
+   */
   public static final int BITS = 6;
 
-  /** Tree-PLRU: where the tree of the set is. */
-  public static final int TREE_AT = 7;
+  /** The part of CARE that tells pages apart, without rights. */
+  public static final int TAG = 7;
+
+  /** Where the number of the tree begins in BITS. */
+  public static final int TREE_SHIFT = 40;
 
   /** Words of an entry. */
   public static final int WORDS = 8;
+
+  /** By how much a time differs from the next: leaves room for a way below it. */
+  public static final int TICK = 64;
 
   private final long[] entries;
   private final boolean timed;
@@ -63,6 +72,28 @@ public final class FirstLevelEntries {
     return WORDS * (entries == 1 ? 1 : Integer.highestOneBit(entries - 1) << 1);
   }
 
+  /** The entry of a set that was used least recently; a free one comes before all others. */
+  public static int oldest(long[] entries, int set, int ways) {
+    long oldest = entries[set + TIME];
+    for (int way = 1; way < ways; way++) {
+      long other = entries[set + WORDS * way + TIME] | way;
+      long less = oldest - other;
+      oldest = other + (less & less >> 63); // the minimum without a branch
+    }
+    return set + ((int) oldest & TICK - 1) * WORDS;
+  }
+
+  /** Works out for each way which nodes of its set's tree a use of it sets, and how. */
+  public void plantTrees(FirstLevelPlan.Tlb tlb) {
+    for (int entry = 0; entry < tlb.entries(); entry++) {
+      int at = (tlb.first() + entry) * WORDS;
+      int way = entry % tlb.ways();
+      long tree = (long) tlb.first() + entry - way;
+      entries[at + TIME] = ~TreePlru.nodes(way, tlb.ways());
+      entries[at + BITS] = tree << TREE_SHIFT | TreePlru.pointingAway(way, tlb.ways()) << 2;
+    }
+  }
+
   /** Whether an entry belongs to an instruction TLB. */
   public boolean isFetch(int at) {
     return at >= instructions;
@@ -77,6 +108,7 @@ public final class FirstLevelEntries {
   public void clear(int at) {
     entries[at + KEY] = 0;
     entries[at + CARE] = -1;
+    entries[at + TAG] = -1;
     entries[at + LEAF] = 0;
     if (timed) {
       entries[at + TIME] = 0;

@@ -22,6 +22,8 @@ public final class SecondLevelTlb extends SecondLevel {
   private static final int KEPT_2M = PARTS.keptSecond(1);
   private static final int KEPT_1G = PARTS.keptSecond(2);
 
+  private static final long UNUSUAL = Translation.GLOBAL | 3L << Translation.SIZE_SHIFT;
+
   private static final int[] shifts = {12, 21, 30};
 
   /**
@@ -69,6 +71,15 @@ public final class SecondLevelTlb extends SecondLevel {
 
   @Override
   public void put(long probe, long translation) {
+    if ((translation & UNUSUAL) != 0) {
+      putUnusual(probe, translation);
+    } else if (OF_4K != null) {
+      OF_4K.put(key(probe, 0, probe & Key.SPACE), translation);
+    }
+  }
+
+  /** A page that is large or global. */
+  private static void putUnusual(long probe, long translation) {
     int size = Translation.size(translation);
     int kept = size == 0 ? 0 : size == 1 ? KEPT_2M : KEPT_1G;
     Cache cache = kept == 0 ? OF_4K : kept == 1 ? OF_2M : OF_1G;

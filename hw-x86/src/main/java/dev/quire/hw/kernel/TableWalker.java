@@ -9,7 +9,6 @@ import dev.quire.api.hw.FrameMapper;
 import dev.quire.api.hw.HwEvent;
 import dev.quire.api.hw.Operation;
 import dev.quire.api.hw.PagingContext;
-import dev.quire.api.hw.PhysicalMemory;
 import dev.quire.api.hw.WalkTrace;
 import dev.quire.api.x86.Access;
 import dev.quire.api.x86.FaultRule;
@@ -20,7 +19,6 @@ import dev.quire.api.x86.Translation;
 import dev.quire.hw.memory.FrameEntries;
 import dev.quire.hw.memory.SparseMemory;
 import java.lang.invoke.MethodHandles;
-import java.util.Arrays;
 import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 
@@ -74,25 +72,22 @@ public final class TableWalker extends Walker {
   private static final int RETRIES = HwEvent.ASSIST_RETRIES.ordinal();
 
   private static final long EXECUTABLE = 1L;
-  private static final long RIGHTS = PageEntry.RW | PageEntry.US | EXECUTABLE;
-  private static final long CARRIED = RIGHTS | PageEntry.A;
+  private static final long CARRIED = PageEntry.RW | PageEntry.US | EXECUTABLE | PageEntry.A;
   private static final long NEEDS_ACCESSED = 1L << 62;
 
   /** The answer of a walk that lost a race for an entry: begin again. */
   private static final long RETRY = NEEDS_ACCESSED | 1L << 61;
 
-  /** Where tables were that level-1 entries were read from lately, for {@link #touch}. */
-  private static final long[][] hints = new long[1 << 10][];
+  /** The fast road ends here, the walk from the root may go on; negative like a fault. */
+  private static final long LEAVE = Long.MIN_VALUE;
 
-  /** 1, or 0 while the fast road's references are being made again. */
-  private static int counted = 1;
+  private static final FrameHints HINTS = new FrameHints(MEMORY);
+
+  /** The counts of references while the fast road's are being made again. */
+  private static final long[] counted = new long[HwEvent.values().length];
 
   /** Whether the fast road entered below the root. */
   private static boolean entered;
-
-  static {
-    Arrays.fill(hints, new long[PhysicalMemory.FRAME_LONGS]);
-  }
 
   /** For {@link Specializer}. */
   public TableWalker() {}
@@ -121,10 +116,15 @@ public final class TableWalker extends Walker {
    * Where it came by way of a cached entry, the hardware walks again from the root before it raises
    * a fault, and that is counted; where it did not, the same references are only made again here.
    */
-  private static long fromTheRoot(PagingContext context, long linear, long access) {
-    counted = CACHES && !entered ? 0 : 1;
-    long result = slowWalk(context, linear, access, null, true, null);
-    counted = 1;
+  private long fromTheRoot(PagingContext context, long linear, long access) {
+    boolean again = CACHES && !entered;
+    if (again) {
+      System.arraycopy(COUNTERS, REFERENCES + 1, counted, 0, LEVELS);
+    }
+    long result = walk(context, Addresses.gva(linear), access, null, true, null);
+    if (again) {
+      System.arraycopy(counted, 0, COUNTERS, REFERENCES + 1, LEVELS);
+    }
     if (!Translation.isFault(result)) {
       COUNTERS[WALKS_TO + Translation.size(result)]++;
     }
@@ -135,16 +135,6 @@ public final class TableWalker extends Walker {
   public long walk(
       PagingContext context,
       @Gva long linear,
-      long access,
-      @Nullable FrameMapper frames,
-      boolean update,
-      @Nullable WalkTrace trace) {
-    return slowWalk(context, linear, access, frames, update, trace);
-  }
-
-  private static long slowWalk(
-      PagingContext context,
-      long linear,
       long access,
       @Nullable FrameMapper frames,
       boolean update,
@@ -166,8 +156,6 @@ public final class TableWalker extends Walker {
     }
   }
 
-  // ---- from the root down, and back with A and D ----
-
   private static long descend(
       PagingContext context,
       long above,
@@ -186,6 +174,9 @@ public final class TableWalker extends Walker {
     }
     int at = FORMAT.index(access, level);
     long entry = load(frame, at);
+    if (COUNTS) {
+      COUNTERS[REFERENCES + level]++;
+    }
     if (trace != null) {
       long address = (above & FRAME) + (long) at * FORMAT.entryBytes();
       trace.step(level, address, entry, access << 7 >> 7, FORMAT);
@@ -238,13 +229,8 @@ public final class TableWalker extends Walker {
     return result & ~NEEDS_ACCESSED | (dirty ? Translation.DIRTY : 0);
   }
 
-  // ---- one entry ----
-
   /** Judges an entry: what is below it, given what is above. */
   private static long step(PagingContext context, long above, long entry, int level, long access) {
-    if (COUNTS) {
-      COUNTERS[REFERENCES + level] += counted;
-    }
     PagingRules rules = Verdict.rules(context);
     if ((entry & PageEntry.P) == 0) {
       return Verdict.notPresent(context, level, access);
@@ -253,13 +239,22 @@ public final class TableWalker extends Walker {
     if ((entry & rules.reserved(level, page)) != 0) {
       return Verdict.malformed(context, FaultRule.RESERVED_BIT, level, access);
     }
-    long carried = (entry & (CARRIED & ~EXECUTABLE) | ~entry >>> 63) & above;
+    long carried = carried(above, entry);
     if (!page) {
       return entry & FRAME | carried;
     }
-    long rights = (carried & (PageEntry.RW | PageEntry.US)) >>> 1 | (carried & EXECUTABLE) << 2;
     long unaccessed = (~carried & PageEntry.A) << 62 - 5;
-    return rules.leaf(entry, level) | rights | unaccessed;
+    return rules.leaf(entry, level) | rights(carried) | unaccessed;
+  }
+
+  /** What all entries so far have in common, in the layout of a table. */
+  private static long carried(long above, long entry) {
+    return (entry & (CARRIED & ~EXECUTABLE) | ~entry >>> 63) & above;
+  }
+
+  /** The same in the layout of a translation. */
+  private static long rights(long carried) {
+    return (carried & (PageEntry.RW | PageEntry.US)) >>> 1 | (carried & EXECUTABLE) << 2;
   }
 
   private static long registerStep(PagingContext context, long access, @Nullable WalkTrace trace) {
@@ -295,15 +290,18 @@ public final class TableWalker extends Walker {
     return frames == null ? Addresses.mfn(number) : frames.toMachine(Addresses.gfn(number));
   }
 
-  // ---- the hardware's fast road: as low as the caches allow ----
-
   private static long lastStep(PagingContext context, long above, long access) {
-    long[] frame = MEMORY.frameToRead(Addresses.mfn((above & FRAME) >>> PagingFormat.PAGE_SHIFT));
-    int hint = (int) (access >>> FORMAT.shift(2)) & hints.length - 1;
-    if (hints[hint] != frame) {
-      hints[hint] = frame;
-    }
-    return step(context, above, load(frame, FORMAT.index(access, 1)), 1, access);
+    long entry = entry(above, access, 1);
+    PagingRules rules = Verdict.rules(context);
+    return rules.isPlain(entry, 1)
+        ? rules.leaf(entry, 1) | rights(carried(above, entry))
+        : step(context, above, entry, 1, access);
+  }
+
+  private static long entry(long above, long access, int level) {
+    COUNTERS[REFERENCES + level]++;
+    long[] frame = HINTS.frame(FrameHints.index(FORMAT, access, level), above & FRAME);
+    return load(frame, FORMAT.index(access, level));
   }
 
   /** What is known of the level-1 table. */
@@ -356,16 +354,19 @@ public final class TableWalker extends Walker {
     return through(context, context.root() | CARRIED, access, 5, PML5E);
   }
 
-  /** One step below a table, and the result into the cache of its level if it may be there. */
+  /** One step below a table, and the result into the cache of its level if A is set all the way. */
   private static long through(
       PagingContext context, long above, long access, int level, @Nullable Cache cache) {
     if (above < 0 || isPage(above)) {
       return above;
     }
-    long[] frame = MEMORY.frameToRead(Addresses.mfn((above & FRAME) >>> PagingFormat.PAGE_SHIFT));
-    long below = step(context, above, load(frame, FORMAT.index(access, level)), level, access);
-    boolean accessedTable = below > 0 && !isPage(below) && (below & PageEntry.A) != 0;
-    if (cache != null && accessedTable) {
+    long entry = entry(above, access, level);
+    if (!Verdict.rules(context).isPlain(entry, level)) {
+      long other = step(context, above, entry, level, access);
+      return isPage(other) ? other : LEAVE; // a fault, or a table whose A bit must be set
+    }
+    long below = entry & FRAME | carried(above, entry);
+    if (cache != null) {
       cache.put(prefix(access, level), below);
     }
     return below;
@@ -382,10 +383,15 @@ public final class TableWalker extends Walker {
   }
 
   @Override
+  public void forgetFrames() {
+    HINTS.forget();
+  }
+
+  @Override
   public void touch(long[] operations, int from) {
     long all = 0;
     for (int i = from; i < from + 8; i++) {
-      long[] frame = hints[(int) (operations[i] >>> FORMAT.shift(2)) & hints.length - 1];
+      long[] frame = HINTS.frames()[FrameHints.index(FORMAT, operations[i], 1)];
       int position = FORMAT.index(operations[i], 1);
       all += frame[HALF_ENTRIES ? position >>> 1 : position];
     }

@@ -7,8 +7,9 @@ import static dev.quire.hw.kernel.FirstLevelEntries.DELTA;
 import static dev.quire.hw.kernel.FirstLevelEntries.KEY;
 import static dev.quire.hw.kernel.FirstLevelEntries.LANE;
 import static dev.quire.hw.kernel.FirstLevelEntries.LEAF;
+import static dev.quire.hw.kernel.FirstLevelEntries.TAG;
 import static dev.quire.hw.kernel.FirstLevelEntries.TIME;
-import static dev.quire.hw.kernel.FirstLevelEntries.TREE_AT;
+import static dev.quire.hw.kernel.FirstLevelEntries.TREE_SHIFT;
 import static dev.quire.hw.kernel.FirstLevelEntries.WORDS;
 
 import dev.quire.api.address.Gva;
@@ -51,8 +52,8 @@ public final class TlbHierarchy implements TranslationCache {
   private static final int LENGTH = FirstLevelEntries.length(PARTS.firstEntries());
   private static final int AT = LENGTH - WORDS;
 
-  /** Leaves room for a way below a time. */
-  private static final int TICK = 64;
+  /** The nodes of a tree of up to 32 ways. */
+  private static final long NODES = 0xffffffffL;
 
   /** Hits are counted in lanes of a word, one for each size but 4 KiB data pages, by the block. */
   private static final int LANE_BITS = 12;
@@ -75,7 +76,7 @@ public final class TlbHierarchy implements TranslationCache {
   private static long clock;
   private static long random = PARTS.seed() | 1;
 
-  /** Sizes ever kept since everything was dropped, a bit each. */
+  /** Large sizes ever kept since everything was dropped, a bit each. */
   private static int sizes;
 
   private static boolean ready;
@@ -85,9 +86,9 @@ public final class TlbHierarchy implements TranslationCache {
     first.clear();
     if (TREE) {
       for (FirstLevelPlan plan : List.of(DATA, FETCH)) {
-        plantTrees(plan.of4K());
-        plantTrees(plan.of2M());
-        plantTrees(plan.of1G());
+        first.plantTrees(plan.of4K());
+        first.plantTrees(plan.of2M());
+        first.plantTrees(plan.of1G());
       }
     }
   }
@@ -108,7 +109,7 @@ public final class TlbHierarchy implements TranslationCache {
         break;
       }
       if (LRU) {
-        e[at + TIME] = time += TICK;
+        e[at + TIME] = time += FirstLevelEntries.TICK;
       } else if (TREE) {
         climb(at);
       }
@@ -189,7 +190,7 @@ public final class TlbHierarchy implements TranslationCache {
     int found = -1;
     for (int way = 0; way < tlb.ways(); way++) {
       int at = set + WORDS * way;
-      if (((probe ^ entries[at + KEY]) & entries[at + CARE] & Key.PRESENT) == 0) {
+      if (((probe ^ entries[at + KEY]) & entries[at + TAG]) == 0) {
         found = at;
       }
     }
@@ -213,25 +214,42 @@ public final class TlbHierarchy implements TranslationCache {
   private static void fillFirst(long access, long probe, long leaf) {
     boolean fetch = probe < 0;
     int size = Translation.size(leaf);
-    int kept = fetch ? FETCH.kept(size) : DATA.kept(size);
-    int at = fetch ? victim(probe, FETCH, kept) : victim(probe, DATA, kept);
-    sizes |= 1 << kept;
-    int lane = (fetch ? 3 : 0) + size - 1;
+    int at;
+    if (size == 0) {
+      at = fetch ? victim(probe, FETCH.of4K(), shifts[0]) : victim(probe, DATA.of4K(), shifts[0]);
+      entries[at + LANE] = fetch ? 1L << LANE_BITS * 2 : 0;
+      entries[at + DELTA] = Translation.frame(leaf) - (probe & Key.PAGE);
+      setKept(at, 0);
+      match(at, probe, leaf, 0, fetch);
+    } else {
+      at = fillLarge(probe, leaf, size, fetch);
+    }
     entries[at + LEAF] = leaf;
-    entries[at + LANE] = lane < 0 ? 0 : 1L << LANE_BITS * lane;
-    entries[at + BITS] = entries[at + BITS] & -4L | kept;
-    match(at, probe, leaf, kept, fetch);
-    long linear = probe & Key.PAGE;
-    long page = Translation.address(leaf, linear, shifts[size]);
-    entries[at + DELTA] = page - linear;
     use(at);
     filter[page(access)] = (char) at;
+  }
+
+  private static int fillLarge(long probe, long leaf, int size, boolean fetch) {
+    int kept = fetch ? FETCH.kept(size) : DATA.kept(size);
+    int at = fetch ? victim(probe, FETCH, kept) : victim(probe, DATA, kept);
+    long linear = probe & Key.PAGE;
+    sizes |= 1 << kept;
+    entries[at + LANE] = 1L << LANE_BITS * ((fetch ? 3 : 0) + size - 1);
+    entries[at + DELTA] = Translation.address(leaf, linear, shifts[size]) - linear;
+    setKept(at, kept);
+    match(at, probe, leaf, kept, fetch);
+    return at;
+  }
+
+  private static void setKept(int at, int kept) {
+    entries[at + BITS] = TREE ? entries[at + BITS] & -4L | kept : kept;
   }
 
   private static void match(int at, long probe, long leaf, int kept, boolean fetch) {
     long counts = care.care(leaf, kept, fetch);
     entries[at + KEY] = probe & counts & Key.PRESENT | CareTable.expected(leaf, counts);
     entries[at + CARE] = counts;
+    entries[at + TAG] = counts & Key.PRESENT;
   }
 
   // ---- replacement ----
@@ -248,7 +266,7 @@ public final class TlbHierarchy implements TranslationCache {
   private static int victim(long probe, FirstLevelPlan.Tlb tlb, int shift) {
     int set = firstOfSet(probe, tlb, shift);
     if (LRU) {
-      return oldest(set, tlb.ways());
+      return FirstLevelEntries.oldest(entries, set, tlb.ways());
     }
     for (int way = 0; way < tlb.ways(); way++) {
       if (entries[set + WORDS * way + LEAF] == 0) {
@@ -256,44 +274,27 @@ public final class TlbHierarchy implements TranslationCache {
       }
     }
     if (TREE) {
-      return set + WORDS * TreePlru.victim(trees[(int) entries[set + TREE_AT]], tlb.ways());
+      return set + WORDS * TreePlru.victim(trees[treeOf(set)], tlb.ways());
     }
     random = TreePlru.nextRandom(random);
     return set + WORDS * (int) ((random >>> 33) % tlb.ways());
   }
 
-  private static int oldest(int set, int ways) {
-    long oldest = entries[set + TIME];
-    for (int way = 1; way < ways; way++) {
-      long other = entries[set + WORDS * way + TIME] | way;
-      long less = oldest - other;
-      oldest = other + (less & less >> 63); // the minimum without a branch
-    }
-    return set + ((int) oldest & TICK - 1) * WORDS;
-  }
-
   private static void use(int at) {
     if (LRU) {
-      entries[at + TIME] = clock += TICK;
+      entries[at + TIME] = clock += FirstLevelEntries.TICK;
     } else if (TREE) {
       climb(at);
     }
   }
 
   private static void climb(int at) {
-    int tree = (int) entries[at + TREE_AT];
-    trees[tree] = trees[tree] & entries[at + TIME] | entries[at + BITS] >>> 2;
+    int tree = treeOf(at);
+    trees[tree] = trees[tree] & entries[at + TIME] | entries[at + BITS] >>> 2 & NODES;
   }
 
-  /** Works out for each way which nodes a use of it sets, and how. */
-  private static void plantTrees(FirstLevelPlan.Tlb tlb) {
-    for (int entry = 0; entry < tlb.entries(); entry++) {
-      int at = (tlb.first() + entry) * WORDS;
-      int way = entry % tlb.ways();
-      entries[at + TIME] = ~TreePlru.nodes(way, tlb.ways());
-      entries[at + BITS] = TreePlru.pointingAway(way, tlb.ways()) << 2;
-      entries[at + TREE_AT] = (long) tlb.first() + entry - way;
-    }
+  private static int treeOf(int at) {
+    return (int) (entries[at + BITS] >>> TREE_SHIFT);
   }
 
   // ---- context ----
@@ -306,7 +307,7 @@ public final class TlbHierarchy implements TranslationCache {
             && context.rights() == current.rights()
             && context.pkru() == current.pkru()
             && context.pkrs() == current.pkrs()
-            && context.format() == current.format();
+            && context.format().equals(current.format());
     PagingFormat format = current.format();
     current.set(context);
     if (!same) {

@@ -8,10 +8,14 @@ import dev.quire.api.hw.HwEvent;
 import dev.quire.api.hw.Operation;
 import dev.quire.api.hw.OperationBlock;
 import dev.quire.api.hw.PagingContext;
+import dev.quire.api.hw.Registers;
 import dev.quire.api.hw.TranslationCache;
 import dev.quire.api.hw.TranslationContext;
 import dev.quire.api.x86.Access;
 import dev.quire.api.x86.CpuProfile;
+import dev.quire.api.x86.Cr0;
+import dev.quire.api.x86.Cr4;
+import dev.quire.api.x86.Efer;
 import dev.quire.api.x86.PagingFormat;
 import dev.quire.api.x86.PagingRules;
 import dev.quire.hw.memory.SparseMemory;
@@ -33,6 +37,7 @@ public final class TranslationUnit {
   private final StructureCaches structures;
   private final AddressSpaces spaces;
   private final @Nullable TranslationCache cache;
+  private final boolean trained;
   private final PagingContext paging;
   private final TranslationContext context = new TranslationContext();
   private final @Nullable Loop[] loops = new @Nullable Loop[6];
@@ -47,6 +52,7 @@ public final class TranslationUnit {
    * @param structures its paging-structure caches
    * @param spaces numbers of address spaces, shared with {@code cache}
    * @param cache its TLBs, null for a CPU that caches nothing
+   * @param trained whether new loops are trained before they are used
    */
   public TranslationUnit(
       CpuProfile profile,
@@ -54,12 +60,14 @@ public final class TranslationUnit {
       Counters counters,
       StructureCaches structures,
       AddressSpaces spaces,
-      @Nullable TranslationCache cache) {
+      @Nullable TranslationCache cache,
+      boolean trained) {
     this.memory = memory;
     this.counters = counters;
     this.structures = structures;
     this.spaces = spaces;
     this.cache = cache;
+    this.trained = trained;
     this.paging = new PagingContext(profile);
   }
 
@@ -75,9 +83,12 @@ public final class TranslationUnit {
     }
     long privilege = block.kernelIsUser() ? Access.USER | Access.SMAP_EXEMPT : 0;
     Loop wanted = loopFor(rules.format());
-    if (!stale && wanted == loop && isCurrent(rules, privilege)) {
-      return;
+    if (stale || wanted != loop || !isCurrent(rules, privilege)) {
+      activate(wanted, rules, privilege);
     }
+  }
+
+  private void activate(Loop wanted, PagingRules rules, long privilege) {
     if (!spaces.admit(tag, paging.pcid())) {
       dropAll();
     }
@@ -119,7 +130,34 @@ public final class TranslationUnit {
     LoopParts loopParts = new LoopParts(format, cache, walker, paging, counters);
     Loop made = Specializer.specialise(Loop.class, BlockLoop.class, loopParts);
     loops[format.levels()] = made;
+    if (trained) {
+      train(format, made, walker);
+    }
     return made;
+  }
+
+  /** Trains a new loop; afterwards nothing is cached and nothing has been counted. */
+  private void train(PagingFormat format, Loop made, Walker walker) {
+    Trainer trainer = new Trainer(memory);
+    long[] pdptes = new long[Registers.PDPTES];
+    long root = trainer.build(format, pdptes);
+    if (root < 0) {
+      return;
+    }
+    long[] counted = counters.values().clone();
+    PagingContext real = new PagingContext(paging);
+    PagingRules rules =
+        new PagingRules(format, paging.profile(), Cr0.WP, Cr4.PAE | Cr4.PGE, Efer.NXE);
+    paging.set(rules, root << PagingFormat.PAGE_SHIFT);
+    System.arraycopy(pdptes, 0, paging.pdptes(), 0, pdptes.length);
+    activate(made, rules, 0);
+    trainer.train(made);
+    trainer.clear(format);
+    walker.forgetFrames();
+    dropAll();
+    System.arraycopy(counted, 0, counters.values(), 0, counted.length);
+    paging.set(real);
+    stale = true;
   }
 
   /** Runs probes; see {@link Loop#run}. */

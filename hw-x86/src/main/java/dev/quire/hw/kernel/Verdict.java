@@ -2,7 +2,6 @@
 package dev.quire.hw.kernel;
 
 import dev.quire.api.hw.PagingContext;
-import dev.quire.api.x86.Access;
 import dev.quire.api.x86.ErrorCode;
 import dev.quire.api.x86.FaultRule;
 import dev.quire.api.x86.PagingRules;
@@ -23,9 +22,7 @@ public final class Verdict {
 
   /** Whether an access may use a translation as it is: rights, and D for a write. */
   public static boolean suffices(PagingContext context, long translation, long access) {
-    return ((access & Access.WRITE) == 0 || (translation & Translation.DIRTY) != 0)
-        && Rights.permit(
-            translation, access, rules(context).rights(), context.pkru(), context.pkrs());
+    return rules(context).suffices(translation, access, context.pkru(), context.pkrs());
   }
 
   /** The translation, or the fault of the rights rule. */

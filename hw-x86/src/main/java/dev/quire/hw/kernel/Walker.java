@@ -38,4 +38,7 @@ public abstract class Walker {
    * @param from index of the first of them; eight exist
    */
   public abstract void touch(long[] operations, int from);
+
+  /** Forgets where tables were found: frames that were borrowed have been given back. */
+  public abstract void forgetFrames();
 }

@@ -26,7 +26,8 @@ final class TranslationUnits {
             ? StructureCaches.none()
             : new StructureCaches(geometry.structures(), geometry.replacement(), seed);
     TranslationCache cache = cacheOf(spec, cpu, geometry, spaces, counters, seed);
-    return new TranslationUnit(spec.profile(), memory, counters, structures, spaces, cache);
+    return new TranslationUnit(
+        spec.profile(), memory, counters, structures, spaces, cache, spec.trained());
   }
 
   private static @Nullable TranslationCache cacheOf(

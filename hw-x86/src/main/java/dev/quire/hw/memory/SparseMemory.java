@@ -6,41 +6,11 @@ import dev.quire.api.address.Maddr;
 import dev.quire.api.address.Mfn;
 import dev.quire.api.hw.MachineSpec.Ram;
 import dev.quire.api.hw.PhysicalMemory;
-import java.lang.invoke.MethodHandles;
-import java.lang.invoke.VarHandle;
 import java.util.Arrays;
 import java.util.List;
-import java.util.concurrent.atomic.AtomicLong;
-import org.jspecify.annotations.Nullable;
 
-/**
- * Memory whose frames are made at the first write and found through a radix directory:
- *
- * <pre>
- *   frame number   | root index | middle index | 5..0 leaf index |
- *                       |             |               |
- *                     root  ------> middle  ------>  leaf  ------>  frame, 512 quadwords
- * </pre>
- *
- * Nothing ever goes away, so a reader needs no lock: it follows references until one is missing. A
- * creator puts what is missing in place by compare-and-set and takes what another put there first.
- * Leaves are small, so that a lone frame brings little besides itself. Memory of up to {@link
- * #SMALL_BITS} bits of frame numbers has one middle node and no root: the walker saves a load.
- */
+/** Memory whose frames are made at the first write and found through a {@link FrameDirectory}. */
 public final class SparseMemory implements PhysicalMemory {
-  private static final VarHandle FRAMES = MethodHandles.arrayElementVarHandle(long[][].class);
-  private static final VarHandle LEAVES = MethodHandles.arrayElementVarHandle(long[][][].class);
-  private static final VarHandle NODES = MethodHandles.arrayElementVarHandle(long[][][][].class);
-
-  private static final int LEAF_BITS = 6;
-  private static final int LEAF_MASK = (1 << LEAF_BITS) - 1;
-
-  /** 16 GiB: the middle node takes a quarter of a megabyte. */
-  private static final int SMALL_BITS = 22;
-
-  /** A root of 2^20 references is as much as an unused machine may cost. */
-  private static final int ROOT_BITS = 20;
-
   private static final long[] ZEROS = new long[FRAME_LONGS];
   private static final long[] ONES = new long[FRAME_LONGS];
 
@@ -49,14 +19,7 @@ public final class SparseMemory implements PhysicalMemory {
   }
 
   private final RamRanges ram;
-  private final AtomicLong inUse = new AtomicLong();
-
-  /** The only middle node of a small memory, otherwise null. */
-  private final long @Nullable [][][] only;
-
-  private final long[][][][] root;
-  private final int rootShift;
-  private final int middleMask;
+  private final FrameDirectory directory;
 
   /**
    * Memory without a frame in use.
@@ -66,82 +29,44 @@ public final class SparseMemory implements PhysicalMemory {
    */
   public SparseMemory(List<Ram> ranges) {
     ram = new RamRanges(ranges);
-    int bits = Math.max(LEAF_BITS, 64 - Long.numberOfLeadingZeros(Math.max(0, ram.end() - 1)));
-    int upper = bits - LEAF_BITS;
-    boolean small = bits <= SMALL_BITS;
-    int middleBits = small ? upper : Math.max(upper / 2, upper - ROOT_BITS);
-    only = small ? new long[1 << middleBits][][] : null;
-    root = new long[small ? 0 : 1 << upper - middleBits][][][];
-    middleMask = (1 << middleBits) - 1;
-    rootShift = LEAF_BITS + middleBits;
+    directory = FrameDirectory.upTo(ram.end());
+  }
+
+  /** One past the highest frame that is RAM. */
+  public long end() {
+    return ram.end();
+  }
+
+  /**
+   * Takes the home of a frame away. Only for whoever borrowed it before anybody else knew of it:
+   * holders of homes rely on them.
+   */
+  public void forget(@Mfn long mfn) {
+    directory.forget(mfn);
   }
 
   @Override
   public long[] frameToRead(@Mfn long mfn) {
-    long[] home = home(mfn);
+    long[] home = directory.home(mfn);
     return home != null ? home : ram.contains(mfn) ? ZEROS : ONES;
   }
 
   @Override
   public long[] frame(@Mfn long mfn) {
-    long[] home = home(mfn);
+    long[] home = directory.home(mfn);
     return home != null ? home : create(mfn);
   }
 
   @Override
   public boolean isHome(@Mfn long mfn) {
-    return home(mfn) != null;
-  }
-
-  private long @Nullable [] home(@Mfn long mfn) {
-    long[][][] middle = only;
-    if (middle == null) {
-      long top = mfn >>> rootShift;
-      middle = top < root.length ? (long[][][]) NODES.getAcquire(root, (int) top) : null;
-      if (middle == null) {
-        return null;
-      }
-    } else if (mfn >>> rootShift != 0) {
-      return null;
-    }
-    long[][] leaf = (long[][]) LEAVES.getAcquire(middle, (int) (mfn >>> LEAF_BITS) & middleMask);
-    return leaf == null ? null : (long[]) FRAMES.getAcquire(leaf, (int) mfn & LEAF_MASK);
+    return directory.home(mfn) != null;
   }
 
   private long[] create(@Mfn long mfn) {
     if (!ram.contains(mfn)) {
       throw new IllegalArgumentException(String.format("frame 0x%x is not RAM", mfn));
     }
-    long[][][] middle = only != null ? only : middle((int) (mfn >>> rootShift));
-    long[][] leaf = leaf(middle, (int) (mfn >>> LEAF_BITS) & middleMask);
-    int index = (int) mfn & LEAF_MASK;
-    long[] mine = new long[FRAME_LONGS];
-    long[] first = (long[]) FRAMES.compareAndExchange(leaf, index, null, mine);
-    if (first != null) {
-      return first;
-    }
-    inUse.incrementAndGet();
-    return mine;
-  }
-
-  private long[][][] middle(int index) {
-    long[][][] there = (long[][][]) NODES.getAcquire(root, index);
-    if (there != null) {
-      return there;
-    }
-    long[][][] mine = new long[middleMask + 1][][];
-    long[][][] first = (long[][][]) NODES.compareAndExchange(root, index, null, mine);
-    return first != null ? first : mine;
-  }
-
-  private static long[][] leaf(long[][][] middle, int index) {
-    long[][] there = (long[][]) LEAVES.getAcquire(middle, index);
-    if (there != null) {
-      return there;
-    }
-    long[][] mine = new long[LEAF_MASK + 1][];
-    long[][] first = (long[][]) LEAVES.compareAndExchange(middle, index, null, mine);
-    return first != null ? first : mine;
+    return directory.create(mfn);
   }
 
   @Override
@@ -156,7 +81,7 @@ public final class SparseMemory implements PhysicalMemory {
 
   @Override
   public long framesInUse() {
-    return inUse.get();
+    return directory.used().get();
   }
 
   @Override
@@ -176,7 +101,7 @@ public final class SparseMemory implements PhysicalMemory {
   public void store(@Maddr long address, int bytes, long value) {
     int offset = offset(address, bytes);
     @Mfn long mfn = Addresses.maddrToMfn(address);
-    long[] home = home(mfn);
+    long[] home = directory.home(mfn);
     if (home == null) {
       if (!ram.contains(mfn)) {
         return;

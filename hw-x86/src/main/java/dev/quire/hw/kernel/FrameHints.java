@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.quire.hw.kernel;
+
+import dev.quire.api.address.Addresses;
+import dev.quire.api.address.Mfn;
+import dev.quire.api.hw.PhysicalMemory;
+import dev.quire.api.x86.PagingFormat;
+import dev.quire.hw.memory.SparseMemory;
+import java.util.Arrays;
+
+/**
+ * In which frame a walk found the table for an address lately. It is the hint that is loaded from,
+ * and the comparison with the table wanted only confirms it, so that the host's CPU need not wait
+ * for one entry before it begins with the next; and {@link Walker#touch} can look ahead. Changes
+ * nothing in the model. A record, since the compiler trusts the fields of records that are
+ * constants.
+ *
+ * @param frames by index, homes of frames
+ * @param tables by index, addresses of the tables that lie there; -1 for none
+ * @param memory where they are found otherwise
+ */
+@SuppressWarnings("ArrayRecordComponent") // shared on purpose; never compared
+public record FrameHints(long[][] frames, long[] tables, SparseMemory memory) {
+  private static final int LENGTH = 1 << 11;
+
+  /** No hints. */
+  public FrameHints(SparseMemory memory) {
+    this(new long[LENGTH][], new long[LENGTH], memory);
+    forget();
+  }
+
+  /** Forgets all hints. */
+  public void forget() {
+    Arrays.fill(frames, new long[PhysicalMemory.FRAME_LONGS]);
+    Arrays.fill(tables, -1);
+  }
+
+  /**
+   * Where the hint for an address is: half of them are for tables of level 1, a quarter for level
+   * 2.
+   */
+  public static int index(PagingFormat format, long access, int level) {
+    int some = LENGTH >>> level;
+    return some | (int) (access >>> format.shift(level + 1)) & some - 1;
+  }
+
+  /** The frame of a table. */
+  public long[] frame(int index, long table) {
+    return tables[index] == table ? frames[index] : find(index, table);
+  }
+
+  private long[] find(int index, long table) {
+    @Mfn long mfn = Addresses.mfn(table >>> PagingFormat.PAGE_SHIFT);
+    long[] frame = memory.frameToRead(mfn);
+    if (memory.isHome(mfn)) {
+      frames[index] = frame;
+      tables[index] = table;
+    }
+    return frame;
+  }
+}
