@@ -21,7 +21,7 @@ import java.util.Set;
  * @param cache a third party's cache in the place of the machine's own; absent for none
  * @param seed of everything that is random
  * @param trained whether the machine's kernels are trained first
- * @param place where the section stands, for what only the machine itself can refuse
+ * @param place where the section begins in a file, for what only the machine itself can refuse
  */
 public record MachineSettings(
     CpuProfile profile,
@@ -55,7 +55,7 @@ public record MachineSettings(
             cache.value().equals(Settings.NONE) ? Optional.empty() : Optional.of(cache),
             section.number("seed"),
             section.flag("trained"),
-            section.place("seed").replaceFirst("machine\\.seed$", "machine"));
+            section.fileAndLine().orElse("machine"));
     section.end();
     return settings;
   }

@@ -129,6 +129,29 @@ class DistributionIT {
   }
 
   @Test
+  void machineThatCannotBeIsRefusedWithItsPlace() throws Exception {
+    Distribution mine = Distribution.copy(folder.resolve("quire"));
+    TestJar.workload("third.party.Busy", "busy").in(mine.plugins(), "busy.jar");
+    Path config =
+        config(
+            "workload.kind = busy\n"
+                + "machine.ram = [{start = 0, size = 8K}, {start = 4K, size = 4K}]");
+    Ended overlapping = mine.run(folder, "run", config.toString());
+    assertThat(overlapping.code()).isEqualTo(2);
+    assertThat(overlapping.err())
+        .startsWith("quire: " + config + ":2: machine: RAM at ")
+        .hasLineCount(1);
+    Ended unknown =
+        mine.run(folder, "run", config.toString(), "--set", "machine.tlb.preset=abacus");
+    assertThat(unknown.code()).isEqualTo(2);
+    assertThat(unknown.err())
+        .startsWith(
+            "quire: --set machine.tlb.preset=abacus: machine.tlb.preset: no preset \"abacus\";"
+                + " there are: ")
+        .contains("skylake");
+  }
+
+  @Test
   void recordedVectorsPassInTheFramework() throws Exception {
     Ended ended =
         assembled.run(
