@@ -34,6 +34,9 @@ public interface TranslationCache {
     return from;
   }
 
+  /** Brings counts up to date that {@link #serve} has put off; called at the end of each block. */
+  default void settle() {}
+
   /**
    * Whether {@link #serve} would serve this operation, as far as can be told at a glance; the CPU
    * then goes back to {@link #serve}.

@@ -45,22 +45,31 @@ public final class BlockLoop extends Loop {
 
   @Override
   public int run(OperationBlock block, int from, int to) {
-    long[] operations = block.operations();
-    long[] reached = block.reached();
-    int i = from;
     fault = 0;
+    int stop = probes(block.operations(), from, to, block.reached());
+    COUNTERS[ACCESSES] += stop - from;
+    if (CACHE != null) {
+      CACHE.settle();
+    }
+    return stop;
+  }
+
+  private int probes(long[] operations, int from, int to, long[] reached) {
+    int i = from;
     while (i < to) {
       if (CACHE != null) {
         i = CACHE.serve(operations, i, to, reached);
       }
-      while (i < to && isProbe(operations[i])) {
+      while (i < to) {
+        if (!isProbe(operations[i])) {
+          return i;
+        }
         if (CACHE != null && (i & AHEAD - 1) == 0 && i + 2 * AHEAD <= to) {
           WALKER.touch(operations, i + AHEAD);
         }
         long address = one(operations[i]);
         if (address < 0) {
           fault = address;
-          COUNTERS[ACCESSES] += i - from;
           return i;
         }
         reached[i] = address;
@@ -68,11 +77,7 @@ public final class BlockLoop extends Loop {
           break;
         }
       }
-      if (i < to && !isProbe(operations[i])) {
-        break;
-      }
     }
-    COUNTERS[ACCESSES] += i - from;
     return i;
   }
 

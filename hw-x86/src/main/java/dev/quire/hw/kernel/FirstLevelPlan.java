@@ -39,4 +39,9 @@ public record FirstLevelPlan(
   public int kept(int size) {
     return size == 0 ? 0 : size == 1 ? kept2M : kept1G;
   }
+
+  /** The TLB that pages of a size are in. */
+  public Tlb of(int size) {
+    return size == 0 ? of4K : size == 1 ? of2M : of1G;
+  }
 }

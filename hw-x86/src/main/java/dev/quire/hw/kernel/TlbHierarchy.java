@@ -55,10 +55,6 @@ public final class TlbHierarchy implements TranslationCache {
   /** The nodes of a tree of up to 32 ways. */
   private static final long NODES = 0xffffffffL;
 
-  /** Hits are counted in lanes of a word, one for each size but 4 KiB data pages, by the block. */
-  private static final int LANE_BITS = 12;
-
-  private static final int MOST_AT_ONCE = (1 << LANE_BITS) - 1;
   private static final long MACHINE = PageEntry.FRAME | 0xfff;
 
   private static final int[] shifts = {12, 21, 30};
@@ -73,6 +69,10 @@ public final class TlbHierarchy implements TranslationCache {
   /** The current address space and privilege, or-ed into every probe. */
   private static long state;
 
+  /** Hits that are not in the counters yet. */
+  private static long lanes;
+
+  private static int served;
   private static long clock;
   private static long random = PARTS.seed() | 1;
 
@@ -98,9 +98,9 @@ public final class TlbHierarchy implements TranslationCache {
     long[] e = entries;
     char[] f = filter;
     long now = state;
-    int end = Math.min(to, from + MOST_AT_ONCE);
+    int end = Math.min(to, from + room());
     long time = clock;
-    long lanes = 0;
+    long counts = lanes;
     int i = from;
     for (; i < end; i++) {
       long operation = operations[i];
@@ -113,26 +113,38 @@ public final class TlbHierarchy implements TranslationCache {
       } else if (TREE) {
         climb(at);
       }
-      lanes += e[at + LANE];
+      counts += e[at + LANE];
       reached[i] = operation + e[at + DELTA] & MACHINE;
     }
     clock = time;
-    count(lanes, i - from);
+    lanes = counts;
+    served += i - from;
     return i;
+  }
+
+  /** How many hits the lanes can still take; they are emptied if it is none. */
+  private static int room() {
+    if (served == HitLanes.MOST) {
+      empty();
+    }
+    return HitLanes.MOST - served;
+  }
+
+  @Override
+  public void settle() {
+    if (served != 0) {
+      empty();
+    }
+  }
+
+  private static void empty() {
+    HitLanes.count(COUNTERS, lanes, served);
+    lanes = 0;
+    served = 0;
   }
 
   private static int page(long operation) {
     return (int) (operation << 40 >>> 52);
-  }
-
-  private static void count(long lanes, int hits) {
-    long others = 0;
-    for (int lane = 0; lane < 5; lane++) {
-      long n = lanes >>> lane * LANE_BITS & MOST_AT_ONCE;
-      COUNTERS[HITS + 1 + lane] += n;
-      others += n;
-    }
-    COUNTERS[HITS] += hits - others;
   }
 
   @Override
@@ -151,7 +163,7 @@ public final class TlbHierarchy implements TranslationCache {
       use(at);
       filter[page(access)] = (char) at;
       long leaf = entries[at + LEAF];
-      COUNTERS[HITS + (fetch ? 3 : 0) + Translation.size(leaf)]++;
+      COUNTERS[HITS + HitLanes.lane(fetch, Translation.size(leaf))]++;
       return leaf;
     }
     COUNTERS[fetch ? I_MISSES : D_MISSES]++;
@@ -217,7 +229,7 @@ public final class TlbHierarchy implements TranslationCache {
     int at;
     if (size == 0) {
       at = fetch ? victim(probe, FETCH.of4K(), shifts[0]) : victim(probe, DATA.of4K(), shifts[0]);
-      entries[at + LANE] = fetch ? 1L << LANE_BITS * 2 : 0;
+      entries[at + LANE] = HitLanes.one(fetch, 0);
       entries[at + DELTA] = Translation.frame(leaf) - (probe & Key.PAGE);
       setKept(at, 0);
       match(at, probe, leaf, 0, fetch);
@@ -230,11 +242,12 @@ public final class TlbHierarchy implements TranslationCache {
   }
 
   private static int fillLarge(long probe, long leaf, int size, boolean fetch) {
-    int kept = fetch ? FETCH.kept(size) : DATA.kept(size);
-    int at = fetch ? victim(probe, FETCH, kept) : victim(probe, DATA, kept);
+    FirstLevelPlan plan = fetch ? FETCH : DATA;
+    int kept = plan.kept(size);
+    int at = victim(probe, plan.of(size), shifts[kept]);
     long linear = probe & Key.PAGE;
     sizes |= 1 << kept;
-    entries[at + LANE] = 1L << LANE_BITS * ((fetch ? 3 : 0) + size - 1);
+    entries[at + LANE] = HitLanes.one(fetch, size);
     entries[at + DELTA] = Translation.address(leaf, linear, shifts[size]) - linear;
     setKept(at, kept);
     match(at, probe, leaf, kept, fetch);
@@ -253,15 +266,6 @@ public final class TlbHierarchy implements TranslationCache {
   }
 
   // ---- replacement ----
-
-  private static int victim(long probe, FirstLevelPlan plan, int kept) {
-    if (kept == 0) {
-      return victim(probe, plan.of4K(), shifts[0]);
-    }
-    return kept == 1
-        ? victim(probe, plan.of2M(), shifts[1])
-        : victim(probe, plan.of1G(), shifts[2]);
-  }
 
   private static int victim(long probe, FirstLevelPlan.Tlb tlb, int shift) {
     int set = firstOfSet(probe, tlb, shift);
