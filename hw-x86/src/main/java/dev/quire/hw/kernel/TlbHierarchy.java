@@ -214,8 +214,6 @@ public final class TlbHierarchy implements TranslationCache {
     return (tlb.first() + set * tlb.ways()) * WORDS;
   }
 
-  // ---- fill ----
-
   @Override
   public void fill(long access, long translation) {
     long probe = probe(access);
@@ -264,8 +262,6 @@ public final class TlbHierarchy implements TranslationCache {
     entries[at + CARE] = counts;
     entries[at + TAG] = counts & Key.PRESENT;
   }
-
-  // ---- replacement ----
 
   private static int victim(long probe, FirstLevelPlan.Tlb tlb, int shift) {
     int set = firstOfSet(probe, tlb, shift);
