@@ -50,8 +50,10 @@ INLINE u64 key_2(u64 operation, int shift) { return (probe_of(operation) & ADDRE
 
 // ---- walk ----
 
-// From the root, setting A and D; nothing goes into the paging-structure caches.
-OUTLINE u64 assisted_walk(u64 operation) {
+// From the root, setting A and D; nothing goes into the paging-structure caches. Entries that have
+// been read just now on the way from the root do not count again.
+OUTLINE u64 assisted_walk(u64 operation, int counted) {
+  references += counted;
   u64 table = root, entry, rights = RW | US;
   for (int shift = 39;; shift -= 9) {
     u64 *at = entry_at(table, (operation >> shift) & 511);
@@ -85,10 +87,10 @@ OUTLINE u64 walk(u64 operation) {
     above = root | RW | US | A;
     level = 4;
   }
-  references += level;
   int below_root = level != 4;
   for (; level > 1; level--) {
     int shift = 12 + 9 * (level - 1);
+    references++;
     u64 entry = *entry_at(above & FRAME, (operation >> shift) & 511);
     if (UNLIKELY((entry & (P | A)) != (P | A))) break;
     above = (entry & FRAME) | (entry & above & (RW | US | A));
@@ -100,12 +102,12 @@ OUTLINE u64 walk(u64 operation) {
 #ifdef PREFETCH
     table_hint[(operation >> 21) & 1023] = above & FRAME;
 #endif
+    references++;
     u64 entry = *entry_at(above & FRAME, (operation >> 12) & 511);
     u64 wanted = P | A | (operation & WRITE ? D : 0);
     if (LIKELY((entry & wanted) == wanted)) return (entry & ~(RW | US)) | (entry & above & (RW | US));
   }
-  references += below_root ? 4 : 0;  // the way from the root, made once more
-  return assisted_walk(operation);
+  return assisted_walk(operation, below_root ? 4 : level - 1);
 }
 
 // ---- first level: the data TLB's sets, then the instruction TLB's ----

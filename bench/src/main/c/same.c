@@ -126,16 +126,16 @@ INLINE u64 step(u64 above, u64 entry, int level, u64 access) {
          rights | (~carried & A) << (62 - 5);
 }
 
-// From the root, and on the way back from success A and D. `counting` is 0 if the references are
-// made again only here.
-static u64 descend(u64 above, int level, u64 access, int counting) {
-  counted.references[level] += counting;
+// From the root, and on the way back from success A and D. Entries from level `known` up have been
+// read just now on the same way and do not count again.
+static u64 descend(u64 above, int level, u64 access, int known) {
+  counted.references[level] += level < known;
   u64 *at = frame_to_read((above & FRAME) >> 12) + index_of(access, level);
   u64 entry = __atomic_load_n(at, __ATOMIC_RELAXED);
   u64 below = step(above, entry, level, access);
   int page = (below & T_PRESENT) != 0 && !(below & FAULT);
   if (below & FAULT) return below;
-  u64 result = page ? checked(below, access) : descend(below, level - 1, access, counting);
+  u64 result = page ? checked(below, access) : descend(below, level - 1, access, known);
   if (result & FAULT || result == RETRY) return result;
   int dirty = page && access & WRITE;
   u64 missing = (A | (dirty ? D : 0)) & ~entry;
@@ -150,55 +150,65 @@ static u64 descend(u64 above, int level, u64 access, int counting) {
   return (result & ~NEEDS_ACCESSED) | (dirty ? T_DIRTY : 0);
 }
 
-OUTLINE u64 walk_from_root(u64 access, int entered_below) {
+OUTLINE u64 walk_from_root(u64 access, int known) {
   u64 root = (now.root & FRAME) | CARRIED, result;
-  while ((result = descend(root, 4, access, entered_below)) == RETRY) counted.retries++;
+  while ((result = descend(root, 4, access, known)) == RETRY) counted.retries++;
   if (!(result & FAULT)) counted.walks_to[t_size(result)]++;
   return result;
 }
 
-INLINE u64 load_step(u64 above, int level, u64 access) {
+// How far a fast walk has come.
+struct progress {
+  int entered;  // by way of a cached entry
+  int level;    // of the last entry read
+};
+
+INLINE u64 load(u64 above, int level, u64 access, struct progress *p) {
   u64 *table = frame_to_read((above & FRAME) >> 12);
 #ifdef PREFETCH
   if (level == 1) table_hint[(access >> 21) & 1023] = table;
 #endif
   counted.references[level]++;
-  return step(above, __atomic_load_n(table + index_of(access, level), __ATOMIC_RELAXED), level, access);
+  p->level = level;
+  return __atomic_load_n(table + index_of(access, level), __ATOMIC_RELAXED);
 }
 
-// One step below a table; the result goes into the cache of its level if it may be there.
-INLINE u64 through(u64 above, int level, u64 access, struct cache *c, int sets, int ways) {
+// One step below a table; the result goes into the cache of its level. What is refused or has A = 0
+// ends the fast walk.
+INLINE u64 through(u64 above, int level, u64 access, struct cache *c, int sets, int ways,
+                   struct progress *p) {
   if (UNLIKELY(is_page_or_fault(above))) return above;
-  u64 below = load_step(above, level, access);
-  if (!is_page_or_fault(below) && below & A) {
-    cache_put(c, key_2(access, 12 + 9 * (level - 1), space), below, sets, ways);
-  }
+  u64 entry = load(above, level, access, p);
+  u64 below = step(above, entry, level, access);
+  if (is_page_or_fault(below)) return below;
+  if (UNLIKELY(!(entry & A))) return FAULT;
+  cache_put(c, key_2(access, 12 + 9 * (level - 1), space), below, sets, ways);
   return below;
 }
 
-INLINE u64 entering(int level, u64 value, int *entered) {
+INLINE u64 entering(int level, u64 value, struct progress *p) {
   counted.psc_hits[level]++;
-  *entered = 1;
+  p->entered = 1;
   return value;
 }
 
 // What is known of the table of each level, by way of the caches.
-INLINE u64 table_3(u64 access, int *entered) {
+INLINE u64 table_3(u64 access, struct progress *p) {
   int slot = cache_find(&pml4es, key_2(access, 39, space), PML4ES);
-  if (slot >= 0) return entering(4, pml4es.value[slot], entered);
-  return through((now.root & FRAME) | CARRIED, 4, access, &pml4es, PML4ES);
+  if (slot >= 0) return entering(4, pml4es.value[slot], p);
+  return through((now.root & FRAME) | CARRIED, 4, access, &pml4es, PML4ES, p);
 }
 
-INLINE u64 table_2(u64 access, int *entered) {
+INLINE u64 table_2(u64 access, struct progress *p) {
   int slot = cache_find(&pdptes, key_2(access, 30, space), PDPTES);
-  if (slot >= 0) return entering(3, pdptes.value[slot], entered);
-  return through(table_3(access, entered), 3, access, &pdptes, PDPTES);
+  if (slot >= 0) return entering(3, pdptes.value[slot], p);
+  return through(table_3(access, p), 3, access, &pdptes, PDPTES, p);
 }
 
-INLINE u64 table_1(u64 access, int *entered) {
+INLINE u64 table_1(u64 access, struct progress *p) {
   int slot = cache_find(&pdes, key_2(access, 21, space), PDES);
-  if (slot >= 0) return entering(2, pdes.value[slot], entered);
-  return through(table_2(access, entered), 2, access, &pdes, PDES);
+  if (slot >= 0) return entering(2, pdes.value[slot], p);
+  return through(table_2(access, p), 2, access, &pdes, PDES, p);
 }
 
 // As low as the paging-structure caches allow; whatever must be written or refused goes to the
@@ -207,14 +217,14 @@ OUTLINE u64 walk(u64 access) {
   counted.walks++;
   u64 linear = (u64)((int64_t)(access << 7) >> 7);
   if (UNLIKELY((u64)((int64_t)(linear << 16) >> 16) != linear)) return FAULT | 1ull << 32;  // #GP
-  int entered = 0;
-  u64 result = table_1(access, &entered);
-  if (LIKELY(!is_page_or_fault(result))) result = load_step(result, 1, access);
+  struct progress p = {0, 4};
+  u64 result = table_1(access, &p);
+  if (LIKELY(!is_page_or_fault(result))) result = step(result, load(result, 1, access, &p), 1, access);
   if (LIKELY(!(result & (FAULT | NEEDS_ACCESSED)) && suffices_fast(result, access))) {
     counted.walks_to[t_size(result)]++;
     return result;
   }
-  return walk_from_root(access, entered);
+  return walk_from_root(access, p.entered ? 5 : p.level);
 }
 
 // ---- second level: pages larger than 4 KiB are kept in splinters ----

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.quire.bench;
 
+import dev.quire.api.guest.InputException;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
 
@@ -19,7 +20,10 @@ final class Bench {
     commands.setExecutionExceptionHandler(
         (exception, command, result) -> {
           command.getErr().println("bench: " + exception.getMessage());
-          return exception instanceof IllegalArgumentException ? 2 : 1;
+          return exception instanceof IllegalArgumentException
+                  || exception instanceof InputException
+              ? 2
+              : 1;
         });
     System.exit(commands.execute(line));
   }

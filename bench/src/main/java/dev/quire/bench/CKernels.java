@@ -13,7 +13,8 @@ import java.util.List;
 
 /** The kernels in C, compiled here and now. */
 final class CKernels {
-  private static final List<String> SOURCES = List.of("stream.h", "cache.h", "memory.h", "rules.h", "limit.c", "same.c");
+  private static final List<String> SOURCES =
+      List.of("stream.h", "cache.h", "memory.h", "rules.h", "limit.c", "same.c");
 
   /** A kernel's name, its role, and how its source is compiled. */
   private record Variant(String name, Role role, String source, List<String> options) {}

@@ -14,11 +14,17 @@ final class StreamFiles {
   private final Path directory;
   private final Map<String, Supplier<Stream>> makers = new LinkedHashMap<>();
 
-  StreamFiles(Path directory) {
+  /**
+   * Streams to be written to a directory.
+   *
+   * @param window the trace that {@code real} is made from
+   */
+  StreamFiles(Path directory, Path window) {
     this.directory = directory;
     makers.put("W1", SyntheticStreams::w1);
     makers.put("W2", SyntheticStreams::w2);
     makers.put("W3", SyntheticStreams::w3);
+    makers.put("real", () -> WindowStream.read(window));
     makers.put("rights", SyntheticStreams::rights);
   }
 

@@ -26,7 +26,7 @@ final class WholeRun implements Callable<Integer> {
   @Parameters(
       arity = "0..*",
       paramLabel = "STREAM",
-      description = "W1, W2, W3 or rights; all if none is given.")
+      description = "W1, W2, W3, real or rights; all if none is given.")
   private List<String> chosen = new ArrayList<>();
 
   @Option(
@@ -50,6 +50,12 @@ final class WholeRun implements Callable<Integer> {
       description = "Where streams and C kernels are put. ${DEFAULT-VALUE}.")
   private Path work = Path.of("");
 
+  @Option(
+      names = "--trace",
+      defaultValue = "examples/traces/linux-amd64-4level-nopti.small.zst",
+      description = "The recorded window that real is made from. ${DEFAULT-VALUE}.")
+  private Path trace = Path.of("");
+
   private List<Kernel> kernels = List.of();
 
   private WholeRun() {}
@@ -61,7 +67,7 @@ final class WholeRun implements Callable<Integer> {
       passes = 3;
     }
     Files.createDirectories(work);
-    List<Path> streams = new StreamFiles(work).of(chosen);
+    List<Path> streams = new StreamFiles(work, trace).of(chosen);
     List<Kernel> inC = CKernels.compile(work);
     if (inC.isEmpty()) {
       System.out.println("There is no C compiler (cc): ratios are left out.");

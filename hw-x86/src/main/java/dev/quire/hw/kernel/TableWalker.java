@@ -86,8 +86,8 @@ public final class TableWalker extends Walker {
   /** The counts of references while the fast road's are being made again. */
   private static final long[] counted = new long[HwEvent.values().length];
 
-  /** Whether the fast road entered below the root. */
-  private static boolean entered;
+  /** From which level up the fast road has read on the way from the root; none if above them all. */
+  private static int readFrom;
 
   /** For {@link Specializer}. */
   public TableWalker() {}
@@ -97,7 +97,7 @@ public final class TableWalker extends Walker {
     PagingContext context = Objects.requireNonNull(HARDWARE).context();
     long linear = access << 7 >> 7;
     COUNTERS[WALKS]++;
-    entered = false;
+    readFrom = CACHES ? 1 : LEVELS + 1;
     if (CACHES && FORMAT.isCanonical(linear)) {
       long above = table1(context, access);
       long result = above < 0 || isPage(above) ? above : lastStep(context, above, access);
@@ -114,17 +114,14 @@ public final class TableWalker extends Walker {
   /**
    * A walk that the fast road could not finish: a fault, an entry to be written, or no caches.
    * Where it came by way of a cached entry, the hardware walks again from the root before it raises
-   * a fault, and that is counted; where it did not, the same references are only made again here.
+   * a fault, and that is counted; where it did not, what it has read is only read again here.
    */
   private long fromTheRoot(PagingContext context, long linear, long access) {
-    boolean again = CACHES && !entered;
-    if (again) {
-      System.arraycopy(COUNTERS, REFERENCES + 1, counted, 0, LEVELS);
-    }
+    int first = REFERENCES + readFrom;
+    int count = LEVELS + 1 - readFrom;
+    System.arraycopy(COUNTERS, first, counted, 0, count);
     long result = walk(context, Addresses.gva(linear), access, null, true, null);
-    if (again) {
-      System.arraycopy(counted, 0, COUNTERS, REFERENCES + 1, LEVELS);
-    }
+    System.arraycopy(counted, 0, COUNTERS, first, count);
     if (!Translation.isFault(result)) {
       COUNTERS[WALKS_TO + Translation.size(result)]++;
     }
@@ -363,6 +360,7 @@ public final class TableWalker extends Walker {
     long entry = entry(above, access, level);
     if (!Verdict.rules(context).isPlain(entry, level)) {
       long other = step(context, above, entry, level, access);
+      readFrom = Math.max(readFrom, level);
       return isPage(other) ? other : LEAVE; // a fault, or a table whose A bit must be set
     }
     long below = entry & FRAME | carried(above, entry);
@@ -374,7 +372,7 @@ public final class TableWalker extends Walker {
 
   private static long entering(int level, long value) {
     COUNTERS[PSC_HITS + level]++;
-    entered = true;
+    readFrom = LEVELS + 1;
     return value;
   }
 
