@@ -76,7 +76,7 @@ final class Comparison {
   }
 
   private void printRow(PrintStream out, Kernel kernel) {
-    List<Double> sorted = times.get(kernel).stream().sorted().toList();
+    List<Double> sorted = times.getOrDefault(kernel, List.of()).stream().sorted().toList();
     double median = median(kernel);
     out.printf(
         Locale.ROOT,
@@ -87,7 +87,7 @@ final class Comparison {
         sorted.get(sorted.size() - 1),
         ratio(median, best(Role.LIMIT)),
         ratio(median, best(Role.SAME_MODEL)),
-        values.get(kernel).getOrDefault("bytes", ""));
+        values.getOrDefault(kernel, Map.of()).getOrDefault("bytes", ""));
   }
 
   private static String ratio(double median, OptionalDouble to) {
