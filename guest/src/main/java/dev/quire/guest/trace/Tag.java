@@ -36,5 +36,52 @@ public final class Tag {
   /** Every tag from here up to 0xFF is an ACCESS; {@link TraceReader#next} answers this one. */
   public static final int ACCESS = 0x80;
 
+  private static final String[] NAMES = {
+    "END",
+    "TICK",
+    "CR0",
+    "CR3",
+    "CR4",
+    "EFER",
+    "PKRU",
+    "INVLPG",
+    "INVPCID",
+    "PDPTE",
+    "",
+    "PTPAGE",
+    "PTSTORE",
+    "FILL",
+    "FAULT",
+    "",
+    "",
+    "",
+    "CR0i",
+    "CR3i",
+    "CR4i",
+    "EFERi",
+    "PKRUi",
+    "",
+    "",
+    "",
+    "",
+    "",
+    "",
+    "",
+    "",
+    "",
+    "RETIRE",
+    "WINDOW_BEGIN",
+    "WINDOW_END",
+    "STATE_END",
+    "IRQ",
+    "HLT",
+    "MARK"
+  };
+
   private Tag() {}
+
+  /** The name of a tag that {@link TraceReader#next} answers, as the description has it. */
+  public static String name(int tag) {
+    return tag == ACCESS ? "ACCESS" : NAMES[tag];
+  }
 }
