@@ -96,9 +96,12 @@ public final class TableWalker extends Walker {
   public long walk(long access) {
     PagingContext context = Objects.requireNonNull(HARDWARE).context();
     long linear = access << 7 >> 7;
+    if (!FORMAT.isCanonical(linear)) {
+      return Translation.fault(FaultRule.NOT_CANONICAL, 0, 0);
+    }
     COUNTERS[WALKS]++;
     readFrom = CACHES ? 1 : LEVELS + 1;
-    if (CACHES && FORMAT.isCanonical(linear)) {
+    if (CACHES) {
       long above = table1(context, access);
       long result = above < 0 || isPage(above) ? above : lastStep(context, above, access);
       if (result > 0
