@@ -22,7 +22,10 @@ public final class PagingRules {
   /** The G bit where CR4.PGE = 1. */
   private final long globalBit;
 
-  /** The key bits of a {@link Translation} where keys are in force. */
+  /**
+   * The key bits of a {@link Translation} in long mode, whether or not keys are in force: CR4.PKE
+   * and CR4.PKS may be set later without a flush.
+   */
   private final long keyBits;
 
   /** Bits 20:13 of a level-2 entry that are address bits 39:32. */
@@ -69,9 +72,8 @@ public final class PagingRules {
     this.format = format;
     this.globalBit = (cr4 & Cr4.PGE) != 0 ? PageEntry.G : 0;
     this.rights = rights(format, cr0, cr4, efer);
-    boolean keys = (rights & (Rights.USER_KEYS | Rights.SUPERVISOR_KEYS)) != 0;
-    this.keysInForce = keys;
-    this.keyBits = keys ? PageEntry.KEY_MASK << Translation.KEY_SHIFT : 0;
+    this.keysInForce = (rights & (Rights.USER_KEYS | Rights.SUPERVISOR_KEYS)) != 0;
+    this.keyBits = format.isLongMode() ? PageEntry.KEY_MASK << Translation.KEY_SHIFT : 0;
     boolean pse36 = format.entryBytes() == 4 && profile.has(Feature.PSE36);
     this.pse36Bits = pse36 ? 0x1fe000L : 0;
     for (int level = 1; level <= format.levels(); level++) {

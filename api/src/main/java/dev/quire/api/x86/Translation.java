@@ -32,7 +32,7 @@ public final class Translation {
   /** Lowest bit of the size: the level of the entry that maps the page, less one. */
   public static final int SIZE_SHIFT = 5;
 
-  /** Lowest bit of the protection key; zero unless keys are in force for the page. */
+  /** Lowest bit of the protection key; zero outside long mode. */
   public static final int KEY_SHIFT = 7;
 
   /** Set in every translation, so that none is zero. */
