@@ -63,6 +63,11 @@ public final class AddressSpaces {
     return pcids[(int) (space & Key.PCID)];
   }
 
+  /** How many PCIDs have a number; numbers begin with 1. */
+  public int pcids() {
+    return pcidsUsed - 1;
+  }
+
   private static int slot(int[] ids, int used, int id) {
     for (int slot = 1; slot < used; slot++) {
       if (ids[slot] == id) {

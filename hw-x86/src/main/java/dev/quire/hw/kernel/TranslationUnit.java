@@ -257,10 +257,12 @@ public final class TranslationUnit {
 
   /** One page of any tag, for the hypervisor: every PCID of it. */
   void dropLinear(int ofTag, @Gva long linear) {
-    if (ofTag == tag && paging.pcid() == 0) {
-      dropPage(0, linear, true);
-    } else {
+    if (ofTag != tag || loop == null) {
       dropTag(ofTag); // more than was asked for, which is always allowed
+      return;
+    }
+    for (int slot = 1; slot <= spaces.pcids(); slot++) {
+      dropPage(spaces.pcid(slot), linear, true);
     }
   }
 }
