@@ -387,7 +387,9 @@ public final class TlbHierarchy implements TranslationCache {
     long space = PARTS.spaces().find(current.tag(), pcid);
     long vpid = PARTS.spaces().findVpid(current.tag());
     first.dropPage(linear, space, globals ? vpid : 0);
-    SECOND.dropPage(linear, space != 0 ? space : vpid, globals);
+    if (space != 0 || globals) {
+      SECOND.dropPage(linear, space != 0 ? space : vpid, globals);
+    }
   }
 
   @Override

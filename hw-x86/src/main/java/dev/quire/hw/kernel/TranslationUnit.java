@@ -231,27 +231,38 @@ public final class TranslationUnit {
     dropTag(tag);
   }
 
+  /**
+   * The TLBs, if what is current to them is the current tag: with paging off it is another one, and
+   * they hold nothing of this.
+   */
+  private @Nullable TranslationCache currentCache() {
+    return loop == null ? null : cache;
+  }
+
   /** What is not global, of the current tag. */
   void dropNonGlobal() {
     structures.dropVpid(spaces.findVpid(tag));
-    if (cache != null) {
-      cache.dropNonGlobal();
+    TranslationCache current = currentCache();
+    if (current != null) {
+      current.dropNonGlobal();
     }
   }
 
   /** What is not global of one PCID, of the current tag. */
   void dropPcid(int pcid) {
     structures.dropSpace(spaces.find(tag, pcid));
-    if (cache != null) {
-      cache.dropPcid(pcid);
+    TranslationCache current = currentCache();
+    if (current != null) {
+      current.dropPcid(pcid);
     }
   }
 
   /** One page of one PCID, of the current tag; its structure entries go whatever their address. */
   void dropPage(int pcid, @Gva long linear, boolean globals) {
     structures.dropSpace(spaces.find(tag, pcid));
-    if (cache != null) {
-      cache.dropPage(pcid, linear, globals);
+    TranslationCache current = currentCache();
+    if (current != null) {
+      current.dropPage(pcid, linear, globals);
     }
   }
 
