@@ -86,15 +86,13 @@ final class DataAccesses {
 
   /** Translates the one or two pages of an access; answers a fault, or 0. */
   private long locate(long access, @Gva long address, int bytes) {
-    boolean cut = translation.cutsAddresses();
-    @Gva long linear = cut ? Addresses.gva(address & 0xffffffffL) : address;
+    @Gva long linear = translation.wrapped(address);
     firstBytes = (int) Math.min(bytes, Addresses.PAGE_SIZE - Addresses.pageOffset(linear));
     first = page(access, linear);
     if (first < 0 || firstBytes == bytes) {
       return Math.min(first, 0);
     }
-    @Gva long next = Addresses.advance(linear, firstBytes);
-    second = page(access, cut ? Addresses.gva(next & 0xffffffffL) : next);
+    second = page(access, translation.wrapped(Addresses.advance(linear, firstBytes)));
     return Math.min(second, 0);
   }
 

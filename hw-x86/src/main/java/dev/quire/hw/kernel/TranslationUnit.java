@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.quire.hw.kernel;
 
+import dev.quire.api.address.Addresses;
 import dev.quire.api.address.Gva;
 import dev.quire.api.hw.ControlBlock;
 import dev.quire.api.hw.Counters;
@@ -27,8 +28,8 @@ import org.jspecify.annotations.Nullable;
  * current and passes invalidations on to all that cache.
  */
 public final class TranslationUnit {
-  /** Physical addresses with paging off: 32 bits, since long mode needs paging. */
-  private static final long UNPAGED = 0xffffffffL;
+  /** Linear addresses outside long mode, and physical ones with paging off: 32 bits. */
+  private static final long ADDRESS_32 = 0xffffffffL;
 
   private static final int UNPAGED_ACCESSES = HwEvent.UNPAGED_ACCESSES.ordinal();
 
@@ -171,7 +172,7 @@ public final class TranslationUnit {
     long[] reached = block.reached();
     int i = from;
     while (i < to && (operations[i] & Key.SPECIAL) == 0 && !Operation.isControl(operations[i])) {
-      reached[i] = operations[i] & UNPAGED;
+      reached[i] = operations[i] & ADDRESS_32;
       i++;
     }
     counters.values()[UNPAGED_ACCESSES] += i - from;
@@ -191,13 +192,15 @@ public final class TranslationUnit {
       return now.translate(access);
     }
     counters.values()[UNPAGED_ACCESSES]++;
-    return access & UNPAGED;
+    return access & ADDRESS_32;
   }
 
-  /** Whether an address too wide for an operation's word is merely cut to 32 bits. */
-  boolean cutsAddresses() {
+  /** A linear address as wide as the mode has it: outside long mode it wraps at 4 GiB. */
+  @Gva
+  long wrapped(@Gva long linear) {
     PagingRules rules = paging.rules();
-    return rules == null || !rules.format().isLongMode();
+    boolean wide = rules != null && rules.format().isLongMode();
+    return wide ? linear : Addresses.gva(linear & ADDRESS_32);
   }
 
   /** The TLBs, null without caching. */
@@ -262,7 +265,7 @@ public final class TranslationUnit {
     structures.dropSpace(spaces.find(tag, pcid));
     TranslationCache current = currentCache();
     if (current != null) {
-      current.dropPage(pcid, linear, globals);
+      current.dropPage(pcid, wrapped(linear), globals);
     }
   }
 
