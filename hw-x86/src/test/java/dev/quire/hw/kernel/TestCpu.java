@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.quire.hw.kernel;
+
+import dev.quire.api.hw.Counters;
+import dev.quire.api.hw.MachineSpec;
+import dev.quire.api.hw.TlbGeometry;
+import dev.quire.api.hw.TranslationCache;
+import dev.quire.hw.memory.SparseMemory;
+import dev.quire.hw.registers.ControlRegisters;
+import org.jspecify.annotations.Nullable;
+
+/** One CPU put together as the machine does it, with its insides in reach. */
+final class TestCpu {
+  final SparseMemory memory;
+  final Counters counters = new Counters();
+  final AddressSpaces spaces = new AddressSpaces();
+  final StructureCaches structures;
+  final @Nullable TranslationCache cache;
+  final X86Cpu cpu;
+
+  TestCpu(MachineSpec spec) {
+    this(spec, new SparseMemory(spec.ram()));
+  }
+
+  TestCpu(MachineSpec spec, SparseMemory memory) {
+    this.memory = memory;
+    TlbGeometry tlb = spec.tlb();
+    structures =
+        tlb == null
+            ? StructureCaches.none()
+            : new StructureCaches(tlb.structures(), tlb.replacement(), spec.seed());
+    cache = tlb == null ? null : TlbParts.build(tlb, spaces, counters, spec.seed());
+    TranslationUnit unit =
+        new TranslationUnit(spec.profile(), memory, counters, structures, spaces, cache, false);
+    cpu =
+        new X86Cpu(0, spec.profile(), memory, new ControlRegisters(spec.profile()), counters, unit);
+  }
+}
