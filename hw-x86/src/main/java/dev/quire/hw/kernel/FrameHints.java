@@ -51,11 +51,12 @@ public record FrameHints(long[][] frames, long[] tables, SparseMemory memory) {
 
   private long[] find(int index, long table) {
     @Mfn long mfn = Addresses.mfn(table >>> PagingFormat.PAGE_SHIFT);
-    long[] frame = memory.frameToRead(mfn);
-    if (memory.isHome(mfn)) {
-      frames[index] = frame;
-      tables[index] = table;
+    if (!memory.isHome(mfn)) {
+      return memory.frameToRead(mfn);
     }
-    return frame;
+    long[] home = memory.frame(mfn); // not what was read before another CPU made the home
+    frames[index] = home;
+    tables[index] = table;
+    return home;
   }
 }

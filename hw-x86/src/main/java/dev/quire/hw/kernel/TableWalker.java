@@ -86,7 +86,9 @@ public final class TableWalker extends Walker {
   /** The counts of references while the fast road's are being made again. */
   private static final long[] counted = new long[HwEvent.values().length];
 
-  /** From which level up the fast road has read on the way from the root; none if above them all. */
+  /**
+   * From which level up the fast road has read on the way from the root; none if above them all.
+   */
   private static int readFrom;
 
   /** For {@link Specializer}. */
@@ -196,26 +198,19 @@ public final class TableWalker extends Walker {
     if (!update) {
       return result & ~NEEDS_ACCESSED;
     }
-    return assist(above, frame, at, entry, page, result, access, frames);
+    return assist(frame, at, entry, page, result, access);
   }
 
-  /** Sets what is missing of A, and in the entry that maps the page of D. */
+  /**
+   * Sets what is missing of A, and in the entry that maps the page of D. Only a home has such
+   * entries: other frames read as zeros or ones.
+   */
   private static long assist(
-      long above,
-      long[] frame,
-      int at,
-      long entry,
-      boolean page,
-      long result,
-      long access,
-      @Nullable FrameMapper frames) {
+      long[] frame, int at, long entry, boolean page, long result, long access) {
     boolean dirty = page && (access & Access.WRITE) != 0;
     long wanted = PageEntry.A | (dirty ? PageEntry.D : 0);
     long missing = wanted & ~entry;
     if (missing != 0) {
-      if (!MEMORY.isHome(machineFrame(above, frames))) {
-        return result & ~NEEDS_ACCESSED; // device memory: nothing to write to
-      }
       boolean done =
           HALF_ENTRIES
               ? FrameEntries.compareAndSetHalf(frame, at, entry, entry | missing)

@@ -132,6 +132,7 @@ public final class Translator {
 
   /** A walk as low as the paging-structure caches allow; where that does not do, from the root. */
   private Walk walk(Registers registers, Shape shape, int pcid, Demand demand) {
+    int alreadyRead = 0;
     if (structures != null && structures.exist()) {
       Walk.Start known = structures.lowestKnown(currentTag, pcid, demand.linear(), shape);
       Walk fast =
@@ -140,17 +141,15 @@ public final class Translator {
               : Walk.from(known, cpu, registers, shape, memory, demand);
       List<Walk.Step> read = untilOneMustBeWritten(fast.steps());
       keep(read, shape, pcid, demand.linear());
-      boolean done = fast.succeeds() && fast.needsNoWrite(true, demand);
-      if (done || known != null) {
-        count(read);
-      }
-      if (done) {
+      count(read);
+      if (fast.succeeds() && fast.needsNoWrite(true, demand)) {
         return fast;
       }
+      alreadyRead = known == null ? read.size() : 0;
     }
     while (true) {
       Walk walk = Walk.fromRoot(cpu, registers, shape, memory, demand);
-      count(walk.steps());
+      count(walk.steps().subList(alreadyRead, walk.steps().size()));
       if (!walk.succeeds() || setsAccessedAndDirty(walk, shape, demand)) {
         return walk;
       }
