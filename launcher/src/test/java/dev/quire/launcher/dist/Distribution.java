@@ -12,7 +12,7 @@ import java.util.stream.Stream;
 
 /** The assembled distribution, started as users start it. */
 final class Distribution {
-  private static final long TIMEOUT_SECONDS = 300;
+  private static final long TIMEOUT_SECONDS = 3600;
 
   private final Path home;
 

@@ -1,0 +1,215 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.quire.launcher.dist;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assumptions.assumeThat;
+
+import dev.quire.launcher.dist.Distribution.Ended;
+import dev.quire.launcher.host.TestJar;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.Tag;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+
+/** Recorded guests through the whole of Quire: script, framework, bundles, machine, reports. */
+class ReplayIT {
+  private static final String SMALL = "traces/linux-amd64-4level-nopti.small.zst";
+  private static final String PKU = "traces/linux-amd64-5level-pku.small.zst";
+  private static final String BOOT = "traces/linux-686-2level.base.zst";
+
+  /** The whole recordings, where the source tree lies beside them. */
+  private static final Path RECORDINGS = Path.of("../../shared/traces");
+
+  @TempDir Path folder;
+  private final Distribution assembled = Distribution.assembled();
+
+  private String example(String name) {
+    return assembled.examples().resolve(name).toString();
+  }
+
+  @Test
+  void mainJobReproducesTheWholeBoot() throws Exception {
+    Ended ended =
+        assembled.run(folder, "run", example("launch/linux-boot.conf"), "--json", "a.json");
+    assertThat(ended.err()).isEmpty();
+    assertThat(ended.code()).isZero();
+    assertThat(ended.out())
+        .contains("RESULT  0 differences", "Intel Skylake", "native  (dev.quire.hypervisor 0.1.0)")
+        .contains("no rates")
+        .contains("page-faults 47,146");
+    assertThat(folder.resolve("a.json"))
+        .content()
+        .contains("\"differences\" : 0", "\"rates-meaningful\" : false");
+  }
+
+  @Test
+  void sameSeedGivesTheSameBytes() throws Exception {
+    String config = example("launch/tlb-study.conf");
+    String random = "machine.tlb.replacement=random";
+    for (String name : new String[] {"one.json", "two.json"}) {
+      Ended ended =
+          assembled.run(
+              folder, "run", config, "--set", random, "--seed", "7", "--until", "300000", "--json",
+              name);
+      assertThat(ended.err()).isEmpty();
+      assertThat(ended.code()).isZero();
+      assertThat(ended.out()).contains("hit rate");
+    }
+    assertThat(folder.resolve("one.json")).hasSameBinaryContentAs(folder.resolve("two.json"));
+    Ended other =
+        assembled.run(
+            folder, "run", config, "--set", random, "--seed", "8", "--until", "300000", "--json",
+            "s.json");
+    assertThat(other.code()).isZero();
+    assertThat(Files.readString(folder.resolve("s.json")).replace("\"seed\" : 8", "\"seed\" : 7"))
+        .as("another seed chooses other victims")
+        .isNotEqualTo(Files.readString(folder.resolve("one.json")));
+  }
+
+  @ParameterizedTest
+  @ValueSource(
+      strings = {"machine.tlb.preset=zen2", "machine.tlb.preset=tiny", "machine.caching=off"})
+  void windowsAreReproducedWhateverTheTlbs(String setting) throws Exception {
+    Ended ended = assembled.run(folder, "replay", example(SMALL), example(PKU), "--set", setting);
+    assertThat(ended.err()).isEmpty();
+    assertThat(ended.code()).isZero();
+    assertThat(ended.out().lines())
+        .hasSize(3)
+        .allMatch(line -> line.contains(" 0 differences"))
+        .anyMatch(line -> line.startsWith("2 traces"));
+  }
+
+  @Test
+  void pageTableMemoryIsThatOfTheRecording() throws Exception {
+    Ended ended =
+        assembled.run(
+            folder,
+            "replay",
+            "--check-ad",
+            "--until",
+            "400000",
+            example(BOOT),
+            "--set",
+            "machine.caching=off");
+    assertThat(ended.err()).isEmpty();
+    assertThat(ended.out()).contains(" 0 differences");
+    assertThat(ended.code()).isZero();
+  }
+
+  /** Each of the recordings on each core that there is a preset of, and on none. */
+  @Tag("long")
+  @ParameterizedTest
+  @ValueSource(
+      strings = {
+        "machine.caching=off",
+        "machine.tlb.preset=sandy-bridge",
+        "machine.tlb.preset=haswell",
+        "machine.tlb.preset=skylake",
+        "machine.tlb.preset=ice-lake",
+        "machine.tlb.preset=zen2",
+        "machine.tlb.preset=tiny"
+      })
+  void everyRecordingIsReproduced(String setting) throws Exception {
+    assumeThat(RECORDINGS).as("recordings beside the source tree").exists();
+    List<String> arguments = new ArrayList<>(List.of("replay", "--set", setting));
+    arguments.addAll(recordings());
+    Ended ended = assembled.run(folder, arguments.toArray(String[]::new));
+    assertThat(ended.err()).isEmpty();
+    assertThat(ended.out().lines()).allMatch(line -> line.contains(" 0 differences"));
+    assertThat(ended.code()).isZero();
+  }
+
+  private static List<String> recordings() throws IOException {
+    try (Stream<Path> files = Files.list(RECORDINGS)) {
+      return files
+          .map(it -> it.toAbsolutePath().normalize().toString())
+          .filter(it -> it.matches(".*/(linux|memtest)[^/]*\\.zst"))
+          .sorted()
+          .toList();
+    }
+  }
+
+  @Test
+  void oneWalkIsExplainedEntryByEntry() throws Exception {
+    Ended ended = assembled.run(folder, "explain", "--trace", example(SMALL), "--instruction", "1");
+    assertThat(ended.err()).isEmpty();
+    assertThat(ended.code()).isZero();
+    assertThat(ended.out()).contains("record: ", "level 4  index ", "maps frame 0x");
+    Ended nowhere =
+        assembled.run(
+            folder,
+            "explain",
+            "--trace",
+            example(SMALL),
+            "--at",
+            "1000",
+            "--va",
+            "0xffff8000deadb000");
+    assertThat(nowhere.code()).isZero();
+    assertThat(nowhere.out()).contains("refused by NOT_PRESENT");
+  }
+
+  @Test
+  void cutRecordingIsNamedWithTheByte() throws Exception {
+    byte[] whole = Files.readAllBytes(Path.of(example(SMALL)));
+    Path cut = Files.write(folder.resolve("cut.zst"), Arrays.copyOf(whole, whole.length / 2));
+    Ended ended = assembled.run(folder, "replay", "cut.zst");
+    assertThat(ended.code()).isEqualTo(2);
+    assertThat(ended.err()).startsWith("quire: " + cut.getFileName() + ": ").contains("byte");
+    assertThat(ended.err()).hasLineCount(1);
+    Ended absent = assembled.run(folder, "replay", "absent.zst");
+    assertThat(absent.code()).isEqualTo(2);
+    assertThat(absent.err()).startsWith("quire: absent.zst: ").hasLineCount(1);
+  }
+
+  @Test
+  void unknownOptionOfTheWorkloadIsNamedWithItsPlace() throws Exception {
+    Path config =
+        Files.writeString(
+            folder.resolve("x.conf"), "workload {\n  trace = a.zst\n  speed = high\n}\n");
+    Ended ended = assembled.run(folder, "run", config.toString());
+    assertThat(ended.code()).isEqualTo(2);
+    assertThat(ended.err()).startsWith("quire: " + config + ":2: workload: ").contains("speed");
+  }
+
+  @Test
+  void cacheOfAThirdPartyStandsInForTheTlbs() throws Exception {
+    Distribution mine = Distribution.copy(folder.resolve("quire"));
+    TestJar.cache("third.party.Nothing", "nothing").in(mine.plugins(), "nothing.jar");
+    Ended ended =
+        mine.run(
+            folder, "replay", "--until", "100000", example(PKU), "--set", "machine.cache=nothing");
+    assertThat(ended.err()).isEmpty();
+    assertThat(ended.code()).isZero();
+    assertThat(ended.out()).contains(" 0 differences");
+    Ended missing = mine.run(folder, "replay", example(PKU), "--set", "machine.cache=something");
+    assertThat(missing.code()).isEqualTo(2);
+    assertThat(missing.err())
+        .isEqualTo(
+            "quire: --set machine.cache=something: machine.cache: no translation cache \"something\";"
+                + " there are: nothing (nothing 0.0.0)\n");
+  }
+
+  @Test
+  void interruptedRunLeavesNothingBehind() throws Exception {
+    Process process = assembled.start(folder, "replay", example(BOOT));
+    try {
+      while (process.isAlive() && Distribution.isEmpty(folder)) {
+        Thread.sleep(10);
+      }
+      process.destroy();
+      process.waitFor();
+      assertThat(Distribution.isEmpty(folder)).isTrue();
+    } finally {
+      process.destroyForcibly();
+    }
+  }
+}
