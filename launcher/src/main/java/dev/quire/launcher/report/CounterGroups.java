@@ -70,7 +70,7 @@ final class CounterGroups {
               List.of(HwEvent.ACCESSED_SET, HwEvent.DIRTY_SET, HwEvent.ASSIST_RETRIES)),
           new Group("faults", List.of(HwEvent.PAGE_FAULTS, HwEvent.GENERAL_PROTECTION)),
           new Group(
-              "instructions",
+              "paging instructions",
               List.of(HwEvent.CR3_LOADS, HwEvent.CR3_NO_FLUSH, HwEvent.INVLPG, HwEvent.INVPCID)),
           new Group(
               "invalidations",

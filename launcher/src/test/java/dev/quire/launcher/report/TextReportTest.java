@@ -46,7 +46,7 @@ class TextReportTest {
             walks                    walks 25,000
             memory references        references-level-1 20,000   references-level-2 25,000
             faults                   page-faults 181
-            instructions             invlpg 7
+            paging instructions      invlpg 7
             references per walk      1.800
             references per access    0.04500
             paging: shadows          12
