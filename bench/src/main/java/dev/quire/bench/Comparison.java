@@ -70,8 +70,8 @@ final class Comparison {
         isEqual() ? "all kernels agree" : "KERNELS DISAGREE");
     differences.stream().distinct().limit(10).forEach(line -> out.println("  " + line));
     out.printf(
-        "  %-22s %8s %17s %9s %9s %12s%n",
-        "kernel", "ns", "min..max", "/limit", "/same", "bytes/access");
+        "  %-22s %8s %17s %9s %9s %9s %12s%n",
+        "kernel", "ns", "min..max", "/limit", "/same", "/fused", "bytes/access");
     times.keySet().forEach(kernel -> printRow(out, kernel));
   }
 
@@ -80,13 +80,14 @@ final class Comparison {
     double median = median(kernel);
     out.printf(
         Locale.ROOT,
-        "  %-22s %8.3f %8.3f..%7.3f %9s %9s %12s%n",
+        "  %-22s %8.3f %8.3f..%7.3f %9s %9s %9s %12s%n",
         kernel.name(),
         median,
         sorted.get(0),
         sorted.get(sorted.size() - 1),
         ratio(median, best(Role.LIMIT)),
         ratio(median, best(Role.SAME_MODEL)),
+        ratio(median, best(Role.FUSED)),
         values.getOrDefault(kernel, Map.of()).getOrDefault("bytes", ""));
   }
 

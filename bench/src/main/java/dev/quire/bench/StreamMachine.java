@@ -2,7 +2,6 @@
 package dev.quire.bench;
 
 import dev.quire.api.address.Addresses;
-import dev.quire.api.address.Mfn;
 import dev.quire.api.hw.ControlBlock;
 import dev.quire.api.hw.Cpu;
 import dev.quire.api.hw.Machine;
@@ -19,7 +18,6 @@ import dev.quire.api.x86.CpuProfile.Vendor;
 import dev.quire.api.x86.Cr0;
 import dev.quire.api.x86.Cr4;
 import dev.quire.api.x86.Efer;
-import dev.quire.api.x86.PageEntry;
 import java.util.List;
 import java.util.ServiceLoader;
 
@@ -43,12 +41,9 @@ final class StreamMachine {
 
   private static final int PHYSICAL_BITS = 40;
   private static final long RAM = 16L << 30;
-  private static final long FIRST_PAGE_FRAME = 1L << 21;
-  private static final long SCATTER = 2654435761L;
-  private static final long SCATTERED = 0xfffffL;
 
   private final Machine machine;
-  private long framesUsed = 1;
+  private final StreamTables tables;
 
   StreamMachine() {
     MachineFactory factory =
@@ -61,6 +56,7 @@ final class StreamMachine {
             .withTlb(GEOMETRY)
             .withTraining(true);
     machine = factory.create(spec);
+    tables = new StreamTables(number -> machine.memory().frame(Addresses.mfn(number)));
   }
 
   Machine machine() {
@@ -73,10 +69,7 @@ final class StreamMachine {
 
   /** Maps a stream's pages in tables of its own; answers what to run it with. */
   ControlBlock addressSpace(Stream stream, int tag) {
-    long root = newTable();
-    for (long page : stream.pages()) {
-      map(root, page);
-    }
+    long root = tables.map(stream);
     ControlBlock control = new ControlBlock();
     control.tag(tag);
     Registers registers = control.registers();
@@ -86,30 +79,5 @@ final class StreamMachine {
     registers.efer = EFER;
     registers.pkru = PKRU;
     return control;
-  }
-
-  /** The next free frame. */
-  private long newTable() {
-    return framesUsed++ << 12;
-  }
-
-  private void map(long root, long page) {
-    long linear = page & Stream.LINEAR_PAGE;
-    long table = root;
-    for (int shift = 39; shift > 12; shift -= 9) {
-      long[] entries = entries(table);
-      int index = (int) (linear >>> shift) & 511;
-      if ((entries[index] & PageEntry.P) == 0) {
-        entries[index] = newTable() | PageEntry.P | PageEntry.RW | PageEntry.US;
-      }
-      table = entries[index] & PageEntry.FRAME;
-    }
-    long frame = FIRST_PAGE_FRAME + ((linear >>> 12) * SCATTER & SCATTERED);
-    entries(table)[(int) (linear >>> 12) & 511] = page & ~Stream.LINEAR_PAGE | frame << 12;
-  }
-
-  private long[] entries(long table) {
-    @Mfn long mfn = Addresses.maddrToMfn(Addresses.maddr(table));
-    return machine.memory().frame(mfn);
   }
 }

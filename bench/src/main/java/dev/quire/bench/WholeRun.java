@@ -73,6 +73,7 @@ final class WholeRun implements Callable<Integer> {
       System.out.println("There is no C compiler (cc): ratios are left out.");
     }
     kernels = new ArrayList<>(inC);
+    kernels.add(Kernel.java("fused", Role.FUSED, FusedRun.class));
     kernels.add(Kernel.java("machine", Role.MACHINE, JavaKernel.class));
     boolean equal = true;
     for (Path stream : streams) {
