@@ -45,13 +45,17 @@ record ReplayOptions(
     if (at.isPresent() && instruction.isPresent()) {
       throw new InputException("option at and option instruction exclude each other");
     }
+    OptionalLong linear = number(options, "va", 16);
+    if (linear.isPresent() && at.isEmpty() && instruction.isEmpty()) {
+      throw new InputException("option va goes with option at or option instruction");
+    }
     return new ReplayOptions(
         trace(options.get("trace")),
         flag(options.getOrDefault("check-ad", "false")),
         number(options, "until", 10).orElse(Long.MAX_VALUE),
         at,
         instruction,
-        number(options, "va", 16));
+        linear);
   }
 
   /** Whether one walk is to be explained. */

@@ -341,6 +341,11 @@ public final class TraceReader implements AutoCloseable {
     return flags;
   }
 
+  /** FILL, FAULT: the flags byte as it stands in the file. */
+  int flags() {
+    return flags;
+  }
+
   /** FILL, FAULT: what kind of access it was, flags of {@link Access}. */
   public long access() {
     int kind = flags & 3;

@@ -4,14 +4,17 @@ package dev.quire.guest.replay;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.quire.api.hw.TlbGeometry;
+import dev.quire.guest.trace.TraceCopy;
 import dev.quire.guest.trace.Traces;
 import dev.quire.hw.machine.X86MachineFactory;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.concurrent.atomic.AtomicInteger;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
@@ -53,6 +56,30 @@ class RecordedBootTest {
   @Test
   void exampleBootWithoutCachingLeavesTheSamePageTables() {
     assertSame(Traces.example("linux-686-2level.base"), null, "check-ad", "true");
+  }
+
+  /** That nothing differs means something only if a recording that is a little wrong does. */
+  @Test
+  void bootWithAStoreInAThousandLeftOutDiffers(@TempDir Path folder) {
+    Path damaged = folder.resolve("damaged.zst");
+    AtomicInteger stores = new AtomicInteger();
+    TraceCopy.base(
+        Traces.example("linux-686-2level.base"),
+        damaged,
+        1_000_000,
+        (tag, reader) ->
+            tag != dev.quire.guest.trace.Tag.PTSTORE
+                || reader.storedByWalker()
+                || stores.incrementAndGet() % 1000 != 0);
+    World world = World.replay(damaged, World.defaultTlb());
+    assertThat(world.report.differences()).isPositive();
+  }
+
+  @Test
+  void copiedBootIsTheSame(@TempDir Path folder) {
+    Path copy = folder.resolve("copy.zst");
+    TraceCopy.base(Traces.example("linux-686-2level.base"), copy, 1_000_000, (tag, reader) -> true);
+    assertSame(copy, World.defaultTlb());
   }
 
   @Tag("long")
