@@ -51,7 +51,7 @@ class DifferentialTest {
       SplittableRandom random = new SplittableRandom(seed);
       TlbGeometry geometry = RandomGeometry.of(random, replacement);
       MachineSpec spec = spec(random, geometry);
-      complete += run(new RandomProgram(spec, random, RandomProgram.ANYTHING), spec, seed) ? 1 : 0;
+      complete += run(spec, random, RandomProgram.ANYTHING, seed) ? 1 : 0;
     }
     return complete;
   }
@@ -61,7 +61,7 @@ class DifferentialTest {
     for (int seed = 0; seed < PROGRAMS / 4; seed++) {
       SplittableRandom random = new SplittableRandom(seed);
       MachineSpec spec = spec(random, null);
-      run(new RandomProgram(spec, random, RandomProgram.ANYTHING), spec, seed);
+      run(spec, random, RandomProgram.ANYTHING, seed);
     }
   }
 
@@ -71,7 +71,7 @@ class DifferentialTest {
     for (int seed = 0; seed < PROGRAMS / 4; seed++) {
       SplittableRandom random = new SplittableRandom(seed);
       MachineSpec spec = spec(random, RandomGeometry.of(random, replacement));
-      run(new RandomProgram(spec, random, RandomProgram.COHERENT), spec, seed);
+      run(spec, random, RandomProgram.COHERENT, seed);
     }
   }
 
@@ -82,13 +82,16 @@ class DifferentialTest {
       SplittableRandom random = new SplittableRandom(seed);
       Replacement replacement = Replacement.values()[seed % 3];
       MachineSpec spec = spec(random, RandomGeometry.of(random, replacement));
-      run(new RandomProgram(spec, random, RandomProgram.COHERENT), spec, seed);
+      run(spec, random, RandomProgram.COHERENT, seed);
     }
   }
 
-  private static boolean run(RandomProgram program, MachineSpec spec, int seed) {
+  private static boolean run(
+      MachineSpec spec, SplittableRandom random, boolean coherent, int seed) {
     try {
-      program.run(BLOCKS);
+      Twins twins = new Twins(spec, !coherent);
+      new RandomProgram(twins, spec.profile(), random, coherent).run(BLOCKS);
+      twins.compareMemory();
       return true;
     } catch (Ambiguity two) {
       return false;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.quire.hw.kernel;
 
-import dev.quire.api.hw.MachineSpec;
+import dev.quire.api.x86.CpuProfile;
 import dev.quire.hw.reference.Shape;
 import java.util.ArrayList;
 import java.util.List;
@@ -18,27 +18,27 @@ final class RandomProgram {
   private static final int GUESTS = 3;
   private static final int[] BUDGETS = {1, 7, 50, Integer.MAX_VALUE};
 
-  final Twins twins;
+  private final Rig rig;
   private final SplittableRandom random;
   private final boolean coherent;
   private final List<RandomGuest> guests = new ArrayList<>();
 
-  RandomProgram(MachineSpec spec, SplittableRandom random, boolean coherent) {
+  RandomProgram(Rig rig, CpuProfile cpu, SplittableRandom random, boolean coherent) {
+    this.rig = rig;
     this.random = random;
     this.coherent = coherent;
-    twins = new Twins(spec, !coherent);
     List<RandomTables> tables = new ArrayList<>();
     long base = 0x10000;
     for (Shape shape : List.of(Shape.TWO_LEVEL, Shape.PAE, Shape.FOUR_LEVEL, Shape.FIVE_LEVEL)) {
       RandomTables made = new RandomTables(shape, base, random, coherent);
-      made.fill(twins);
+      made.fill(rig);
       tables.add(made);
       base += 0x10000;
     }
     for (int tag = 0; tag < GUESTS; tag++) {
-      RandomGuest guest = new RandomGuest(tag, spec.profile(), tables, random, coherent);
+      RandomGuest guest = new RandomGuest(tag, cpu, tables, random, coherent);
       guests.add(guest);
-      guest.boot(twins);
+      guest.boot(rig);
     }
   }
 
@@ -46,35 +46,24 @@ final class RandomProgram {
     for (int i = 0; i < blocks; i++) {
       RandomGuest guest = guests.get(random.nextInt(GUESTS));
       host(guest);
-      twins.clear();
+      rig.clear();
       int operations = 1 + random.nextInt(random.nextInt(3) == 0 ? 200 : 20);
       boolean ends = false;
-      while (twins.block.size() < operations && !ends) {
-        ends = guest.operate(twins);
+      while (rig.block().size() < operations && !ends) {
+        ends = guest.operate(rig);
       }
-      twins.run(guest.control, BUDGETS[random.nextInt(BUDGETS.length)]);
+      rig.run(guest.control, BUDGETS[random.nextInt(BUDGETS.length)]);
     }
-    twins.compareMemory();
   }
 
   private void host(RandomGuest guest) {
     int tag = guest.control.ours.tag();
     switch (random.nextInt(24)) {
       case 0, 1, 2, 3, 4, 5, 6, 7 -> edit(guest);
-      case 8 -> flush();
-      case 9 -> {
-        twins.ours.cpu.flushTag(tag);
-        twins.reference.translator().dropTag(tag);
-      }
-      case 10 -> {
-        long linear = guest.current().address();
-        twins.ours.cpu.flushLinear(tag, linear);
-        twins.reference.translator().dropLinear(tag, linear);
-      }
-      case 11 -> {
-        twins.ours.cpu.requestFlush();
-        twins.reference.requestFlush();
-      }
+      case 8 -> rig.flush();
+      case 9 -> rig.flushTag(tag);
+      case 10 -> rig.flushLinear(guest.control, guest.current().address());
+      case 11 -> rig.requestFlush();
       case 12 -> {
         boolean kernelIsUser = random.nextBoolean();
         guest.control.both(c -> c.kernelIsUser(kernelIsUser));
@@ -84,18 +73,13 @@ final class RandomProgram {
     }
   }
 
-  private void flush() {
-    twins.ours.cpu.flush();
-    twins.reference.translator().dropAll();
-  }
-
   private void edit(RandomGuest guest) {
     int edits = 1 + random.nextInt(4);
     for (int i = 0; i < edits; i++) {
-      guest.current().edit(twins);
+      guest.current().edit(rig);
     }
     if (coherent) {
-      flush();
+      rig.flush();
     }
   }
 

@@ -101,11 +101,11 @@ final class RandomTables {
   }
 
   /** Fills all tables. */
-  void fill(Twins twins) {
+  void fill(Rig rig) {
     for (int level = 1; level <= shape.levels(); level++) {
       for (int which = 0; which < TABLES_OF_LEVEL; which++) {
         for (int index : indexes[level]) {
-          put(twins, level, which, index, entry(level, which, index));
+          put(rig, level, which, index, entry(level, which, index));
         }
       }
     }
@@ -115,24 +115,24 @@ final class RandomTables {
         long first = root(0) + (long) index * bytes;
         boolean isUpper = index >= 1 << shape.rootBits() - 1;
         if (isUpper) {
-          twins.store(root(1) + (long) index * bytes, bytes, twins.slowMemory.read(first, bytes));
+          rig.store(root(1) + (long) index * bytes, bytes, rig.memory().read(first, bytes));
         }
       }
     }
   }
 
-  private void put(Twins twins, int level, int which, int index, long entry) {
+  private void put(Rig rig, int level, int which, int index, long entry) {
     boolean isRoot = level == shape.levels();
     long table = isRoot ? root(Math.min(which, 1)) : table(level, which);
-    twins.store(table + (long) index * shape.entryBytes(), shape.entryBytes(), entry);
+    rig.store(table + (long) index * shape.entryBytes(), shape.entryBytes(), entry);
   }
 
   /** Changes an entry at random, in memory. */
-  void edit(Twins twins) {
+  void edit(Rig rig) {
     int level = 1 + random.nextInt(shape.levels() - (coherent ? 1 : 0));
     int which = random.nextInt(TABLES_OF_LEVEL);
     int index = anyOf(indexes[level]);
-    put(twins, level, which, index, entry(level, which, index));
+    put(rig, level, which, index, entry(level, which, index));
   }
 
   /** The address of an entry that is in use. */

@@ -10,6 +10,7 @@ import dev.quire.api.hw.MachineSpec;
 import dev.quire.api.hw.Operation;
 import dev.quire.api.hw.OperationBlock;
 import dev.quire.api.hw.Registers;
+import dev.quire.hw.reference.Memory;
 import dev.quire.hw.reference.ReferenceCpu;
 import dev.quire.hw.reference.SlowMemory;
 import java.util.ArrayList;
@@ -17,22 +18,11 @@ import java.util.List;
 import java.util.function.Consumer;
 
 /** A CPU and the reference CPU side by side: whatever is done to one is done to the other. */
-final class Twins {
-  /** A guest as both see it. */
-  static final class Guest {
-    final ControlBlock ours = new ControlBlock();
-    final ControlBlock reference = new ControlBlock();
-
-    void both(Consumer<ControlBlock> change) {
-      change.accept(ours);
-      change.accept(reference);
-    }
-  }
-
-  final TestCpu ours;
-  final ReferenceCpu reference;
-  final SlowMemory slowMemory;
-  final OperationBlock block = new OperationBlock(256);
+final class Twins implements Rig {
+  private final TestCpu ours;
+  private final ReferenceCpu reference;
+  private final SlowMemory slowMemory;
+  private final OperationBlock block = new OperationBlock(256);
   private final OperationBlock referenceBlock = new OperationBlock(256);
   private final boolean countersCompare;
 
@@ -43,26 +33,61 @@ final class Twins {
     this.countersCompare = countersCompare;
   }
 
-  /** A store by a device or by the host. */
-  void store(long address, int bytes, long value) {
+  @Override
+  public OperationBlock block() {
+    return block;
+  }
+
+  @Override
+  public Memory memory() {
+    return slowMemory;
+  }
+
+  @Override
+  public void flush() {
+    ours.cpu.flush();
+    reference.translator().dropAll();
+  }
+
+  @Override
+  public void flushTag(int tag) {
+    ours.cpu.flushTag(tag);
+    reference.translator().dropTag(tag);
+  }
+
+  @Override
+  public void flushLinear(Guest guest, long linear) {
+    int tag = guest.ours.tag();
+    ours.cpu.flushLinear(tag, linear);
+    reference.translator().dropLinear(tag, linear);
+  }
+
+  @Override
+  public void requestFlush() {
+    ours.cpu.requestFlush();
+    reference.requestFlush();
+  }
+
+  @Override
+  public void store(long address, int bytes, long value) {
     ours.memory.store(address, bytes, value);
     slowMemory.write(address, bytes, value);
   }
 
-  /** Begins another block. */
-  void clear() {
+  @Override
+  public void clear() {
     block.clear();
     referenceBlock.clear();
   }
 
-  /** Adds operations to both blocks. */
-  void add(Consumer<OperationBlock> operation) {
+  @Override
+  public void add(Consumer<OperationBlock> operation) {
     operation.accept(block);
     operation.accept(referenceBlock);
   }
 
-  /** Runs the block to its end; an operation that faults or exits is left out. */
-  void run(Guest guest, int budget) {
+  @Override
+  public void run(Guest guest, int budget) {
     while (block.next() < block.size()) {
       int from = block.next();
       ExitReason expected = reference.enter(guest.reference, referenceBlock, budget);

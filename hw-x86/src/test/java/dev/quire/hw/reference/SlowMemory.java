@@ -7,7 +7,7 @@ import java.util.List;
 import java.util.Map;
 
 /** Memory as a map from the address of a quadword to its value. */
-public final class SlowMemory {
+public final class SlowMemory implements Memory {
   private final List<Ram> ranges;
   private final Map<Long, Long> quadwords = new HashMap<>();
 
@@ -37,6 +37,7 @@ public final class SlowMemory {
     }
   }
 
+  @Override
   public long read(long address, int bytes) {
     if (bytes == 8 && (address & 7) == 0) { // only for speed
       return isRam(address) ? quadwords.getOrDefault(address, 0L) : -1;

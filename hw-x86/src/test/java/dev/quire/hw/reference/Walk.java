@@ -39,7 +39,7 @@ public final class Walk {
 
   /** A walk from the root. */
   public static Walk fromRoot(
-      CpuProfile cpu, Registers registers, Shape shape, SlowMemory memory, Demand demand) {
+      CpuProfile cpu, Registers registers, Shape shape, Memory memory, Demand demand) {
     if (shape.levels() != 3) {
       long root = registers.cr3 & EntryRules.bits(shape.isLong() ? 51 : 31, 12);
       long inMachine = root & EntryRules.bits(cpu.physicalBits() - 1, 0);
@@ -58,12 +58,7 @@ public final class Walk {
 
   /** A walk that goes on from some table. */
   public static Walk from(
-      Start start,
-      CpuProfile cpu,
-      Registers registers,
-      Shape shape,
-      SlowMemory memory,
-      Demand demand) {
+      Start start, CpuProfile cpu, Registers registers, Shape shape, Memory memory, Demand demand) {
     Walk walk = new Walk();
     EntryRules rules = new EntryRules(cpu, registers, shape);
     Start at = start;
@@ -74,12 +69,7 @@ public final class Walk {
   }
 
   private @Nullable Start step(
-      Start at,
-      EntryRules rules,
-      Registers registers,
-      Shape shape,
-      SlowMemory memory,
-      Demand demand) {
+      Start at, EntryRules rules, Registers registers, Shape shape, Memory memory, Demand demand) {
     int level = at.level();
     int index = shape.index(demand.linear(), level);
     long address = at.table() + (long) index * shape.entryBytes();
