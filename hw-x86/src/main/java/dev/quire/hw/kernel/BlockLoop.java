@@ -15,10 +15,10 @@ import org.jspecify.annotations.Nullable;
  * The loop over a block. A template, see {@link AssocCache}: cache and walker are constants, so
  * calls through their interfaces cost nothing.
  *
- * <p>There are two modes. While accesses hit, {@link TranslationCache#serve} runs, which calls
- * nothing. After one that it does not serve, accesses are handled one by one for as long as the
- * cache does not expect to serve the next; that spares programs that miss all the time an attempt
- * for each access.
+ * <p>There are two modes, in two methods, so that neither is compiled with the other's needs in
+ * mind. While accesses hit, {@link TranslationCache#serve} runs, which calls nothing. After one
+ * that it does not serve, accesses are handled one by one for as long as the cache does not expect
+ * to serve the next; that spares programs that miss all the time an attempt for each access.
  */
 public final class BlockLoop extends Loop {
   private static final LoopParts PARTS = Specializer.data(MethodHandles.lookup(), LoopParts.class);
@@ -35,6 +35,9 @@ public final class BlockLoop extends Loop {
 
   private static long privilege;
 
+  /** Whether the block cannot go on by itself: a fault, or an operation that is no probe. */
+  private static boolean stopped;
+
   /** For {@link Specializer}. */
   public BlockLoop() {}
 
@@ -45,39 +48,48 @@ public final class BlockLoop extends Loop {
 
   @Override
   public int run(OperationBlock block, int from, int to) {
-    fault = 0;
-    int stop = probes(block.operations(), from, to, block.reached());
-    COUNTERS[ACCESSES] += stop - from;
-    if (CACHE != null) {
-      CACHE.settle();
-    }
-    return stop;
-  }
-
-  private int probes(long[] operations, int from, int to, long[] reached) {
+    long[] operations = block.operations();
+    long[] reached = block.reached();
     int i = from;
-    while (i < to) {
+    fault = 0;
+    stopped = false;
+    COUNTERS[ACCESSES] -= from;
+    while (i < to && !stopped) {
       if (CACHE != null) {
         i = CACHE.serve(operations, i, to, reached);
       }
-      while (i < to) {
-        if (!isProbe(operations[i])) {
-          return i;
-        }
-        if (CACHE != null && (i & AHEAD - 1) == 0 && i + 2 * AHEAD <= to) {
-          WALKER.touch(operations, i + AHEAD);
-        }
-        long address = one(operations[i]);
-        if (address < 0) {
-          fault = address;
-          return i;
-        }
-        reached[i] = address;
-        if (++i < to && CACHE != null && CACHE.expects(operations[i])) {
-          break;
-        }
+      if (i < to) {
+        i = oneByOne(operations, i, to, reached);
       }
     }
+    COUNTERS[ACCESSES] += i;
+    if (CACHE != null) {
+      CACHE.settle();
+    }
+    return i;
+  }
+
+  /**
+   * Until the cache expects to serve again, or there is something other than a probe, or a fault.
+   */
+  private int oneByOne(long[] operations, int from, int to, long[] reached) {
+    int i = from;
+    do {
+      if (!isProbe(operations[i])) {
+        stopped = true;
+        return i;
+      }
+      if (CACHE != null && (i & AHEAD - 1) == 0 && i + 2 * AHEAD <= to) {
+        WALKER.touch(operations, i + AHEAD);
+      }
+      long address = one(operations[i]);
+      if (address < 0) {
+        fault = address;
+        stopped = true;
+        return i;
+      }
+      reached[i] = address;
+    } while (++i < to && (CACHE == null || !CACHE.expects(operations[i])));
     return i;
   }
 

@@ -101,6 +101,7 @@ public final class TlbHierarchy implements TranslationCache {
     int end = Math.min(to, from + room());
     long time = clock;
     long counts = lanes;
+    served -= from; // and not subtracted afterwards: a register less is needed in the loop
     int i = from;
     for (; i < end; i++) {
       long operation = operations[i];
@@ -118,7 +119,7 @@ public final class TlbHierarchy implements TranslationCache {
     }
     clock = time;
     lanes = counts;
-    served += i - from;
+    served += i;
     return i;
   }
 
