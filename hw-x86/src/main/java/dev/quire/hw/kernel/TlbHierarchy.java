@@ -298,8 +298,6 @@ public final class TlbHierarchy implements TranslationCache {
     return (int) (entries[at + BITS] >>> TREE_SHIFT);
   }
 
-  // ---- context ----
-
   @Override
   public void contextChanged(TranslationContext context) {
     state = PARTS.spaces().find(context.tag(), context.pcid()) | context.privilege();
@@ -341,8 +339,6 @@ public final class TlbHierarchy implements TranslationCache {
       }
     }
   }
-
-  // ---- invalidation ----
 
   @Override
   public void drop(long access) {
