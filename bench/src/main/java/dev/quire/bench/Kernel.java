@@ -35,9 +35,13 @@ record Kernel(String name, Role role, List<String> command) {
 
   /** A Java kernel: plain flags only. */
   static Kernel java(String name, Role role, Class<?> main) {
+    return new Kernel(name, role, javaCommand("-Xmx1g", main));
+  }
+
+  /** What starts a class of ours in a process of its own. */
+  static List<String> javaCommand(String heap, Class<?> main) {
     String java = Path.of(System.getProperty("java.home"), "bin", "java").toString();
-    String classPath = System.getProperty("java.class.path");
-    return new Kernel(name, role, List.of(java, "-Xmx1g", "-cp", classPath, main.getName()));
+    return List.of(java, heap, "-cp", System.getProperty("java.class.path"), main.getName());
   }
 
   Map<String, String> run(Path stream, int passes) throws IOException, InterruptedException {

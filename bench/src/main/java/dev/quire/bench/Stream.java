@@ -20,7 +20,7 @@ import java.nio.file.StandardOpenOption;
  * @param operations words of {@link dev.quire.api.hw.Operation}, probes all of them
  */
 @SuppressWarnings("ArrayRecordComponent") // read in loops, compared by nobody
-record Stream(String name, long[] pages, long[] operations) {
+public record Stream(String name, long[] pages, long[] operations) {
   /** Bits of the linear address in a page. */
   static final long LINEAR_PAGE = 0x0000fffffffff000L;
 

@@ -19,10 +19,9 @@ import dev.quire.api.x86.Cr0;
 import dev.quire.api.x86.Cr4;
 import dev.quire.api.x86.Efer;
 import java.util.List;
-import java.util.ServiceLoader;
 
 /** The machine that streams run on, and their address spaces; C kernels build the same. */
-final class StreamMachine {
+public final class StreamMachine {
   /** First-level TLBs of 64 x 4, a second level of 1536 x 12, caches of 4x8, 2x4 and 1x4. */
   static final TlbGeometry GEOMETRY =
       new TlbGeometry(
@@ -45,31 +44,34 @@ final class StreamMachine {
   private final Machine machine;
   private final StreamTables tables;
 
-  StreamMachine() {
-    MachineFactory factory =
-        ServiceLoader.load(MachineFactory.class)
-            .findFirst()
-            .orElseThrow(() -> new IllegalStateException("no machine on the class path"));
+  /** A machine with nothing mapped. */
+  public StreamMachine() {
     MachineSpec spec =
         MachineSpec.bare(CpuProfile.full(Vendor.INTEL, PHYSICAL_BITS))
             .withRam(List.of(new Ram(0, RAM)))
             .withTlb(GEOMETRY)
             .withTraining(true);
-    machine = factory.create(spec);
+    machine = Services.only(MachineFactory.class).create(spec);
     tables = new StreamTables(number -> machine.memory().frame(Addresses.mfn(number)));
   }
 
-  Machine machine() {
+  /** The machine. */
+  public Machine machine() {
     return machine;
   }
 
-  Cpu cpu() {
+  /** Its only CPU. */
+  public Cpu cpu() {
     return machine.cpu(0);
   }
 
   /** Maps a stream's pages in tables of its own; answers what to run it with. */
-  ControlBlock addressSpace(Stream stream, int tag) {
-    long root = tables.map(stream);
+  public ControlBlock addressSpace(Stream stream, int tag) {
+    return control(tables.map(stream), tag);
+  }
+
+  /** With everything in force that four levels know, but no PCIDs. */
+  static ControlBlock control(long root, int tag) {
     ControlBlock control = new ControlBlock();
     control.tag(tag);
     Registers registers = control.registers();

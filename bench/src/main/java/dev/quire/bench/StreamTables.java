@@ -4,8 +4,8 @@ package dev.quire.bench;
 import dev.quire.api.x86.PageEntry;
 
 /**
- * Builds the page tables of streams: tables in frames from 1 on in order of need, pages scattered
- * behind them by a formula. C kernels build the same.
+ * Builds four-level page tables in frames from 1 on, in order of need. The pages of streams lie
+ * scattered behind them by a formula; C kernels build the same.
  */
 final class StreamTables {
   private static final long FIRST_PAGE_FRAME = 1L << 21;
@@ -19,38 +19,55 @@ final class StreamTables {
   }
 
   private final Frames frames;
+
+  /** The address of frame 0. */
+  private final long base;
+
   private long used = 1;
 
+  /** Tables in memory from address 0 on. */
   StreamTables(Frames frames) {
+    this(frames, 0);
+  }
+
+  /**
+   * Tables in a part of memory.
+   *
+   * @param frames by number within that part
+   * @param base its address
+   */
+  StreamTables(Frames frames, long base) {
     this.frames = frames;
+    this.base = base;
   }
 
   /** Maps a stream's pages in new tables; answers the address of the root. */
   long map(Stream stream) {
     long root = newTable();
     for (long page : stream.pages()) {
-      map(root, page);
+      long linear = page & Stream.LINEAR_PAGE;
+      long frame = FIRST_PAGE_FRAME + ((linear >>> 12) * SCATTER & SCATTERED);
+      map(root, linear, page & ~Stream.LINEAR_PAGE | frame << 12);
     }
     return root;
   }
 
-  private long newTable() {
-    return used++ << 12;
+  /** The address of an empty table. */
+  long newTable() {
+    return base + (used++ << 12);
   }
 
-  private void map(long root, long page) {
-    long linear = page & Stream.LINEAR_PAGE;
+  /** Puts an entry where the walk of an address ends, and tables on the way there. */
+  void map(long root, long linear, long leaf) {
     long table = root;
     for (int shift = 39; shift > 12; shift -= 9) {
-      long[] entries = frames.frame(table >>> 12);
+      long[] entries = frames.frame(table - base >>> 12);
       int index = (int) (linear >>> shift) & 511;
       if ((entries[index] & PageEntry.P) == 0) {
         entries[index] = newTable() | PageEntry.P | PageEntry.RW | PageEntry.US;
       }
       table = entries[index] & PageEntry.FRAME;
     }
-    long frame = FIRST_PAGE_FRAME + ((linear >>> 12) * SCATTER & SCATTERED);
-    frames.frame(table >>> 12)[(int) (linear >>> 12) & 511] =
-        page & ~Stream.LINEAR_PAGE | frame << 12;
+    frames.frame(table - base >>> 12)[(int) (linear >>> 12) & 511] = leaf;
   }
 }

@@ -18,7 +18,7 @@ import java.util.Set;
  *           it shows that kernels check the same
  * </pre>
  */
-final class SyntheticStreams {
+public final class SyntheticStreams {
   private static final int LENGTH = 1 << 22;
   private static final long BASE = 0x7f00_0000_0000L;
   private static final int PAGES = 1 << 18;
@@ -28,6 +28,16 @@ final class SyntheticStreams {
   private long state = 0x51_7569_7265L;
 
   private SyntheticStreams() {}
+
+  /** W1, W2 or W3. */
+  public static Stream byName(String name) {
+    return switch (name) {
+      case "W1" -> w1();
+      case "W2" -> w2();
+      case "W3" -> w3();
+      default -> throw new IllegalArgumentException("there is no stream " + name);
+    };
+  }
 
   static Stream w1() {
     return new SyntheticStreams().data("W1", 0);

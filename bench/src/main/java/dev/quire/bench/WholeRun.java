@@ -86,7 +86,7 @@ final class WholeRun implements Callable<Integer> {
     return equal ? 0 : 1;
   }
 
-  private static double hostLoad() {
+  static double hostLoad() {
     return ManagementFactory.getOperatingSystemMXBean().getSystemLoadAverage();
   }
 

@@ -20,7 +20,13 @@ import org.jspecify.annotations.Nullable;
 /** The walker for everybody but the CPUs: the hardware's own, without caches and counters. */
 final class SoftwareWalker implements PageWalker {
   private final SparseMemory memory;
-  private final Map<PagingFormat, Walker> byFormat = new ConcurrentHashMap<>();
+  private final Map<PagingFormat, Made> byFormat = new ConcurrentHashMap<>();
+
+  /** The one used last: nearly always the one wanted next, so that a walk looks nothing up. */
+  private volatile @Nullable Made last;
+
+  /** A walker and what it is for. */
+  private record Made(PagingFormat format, Walker walker) {}
 
   SoftwareWalker(SparseMemory memory) {
     this.memory = memory;
@@ -38,13 +44,16 @@ final class SoftwareWalker implements PageWalker {
     if (rules == null) {
       throw new IllegalArgumentException("paging is off: there are no tables to walk");
     }
-    return byFormat
-        .computeIfAbsent(rules.format(), this::walkerFor)
-        .walk(context, linear, access, frames, update, trace);
+    Made made = last;
+    if (made == null || !made.format().equals(rules.format())) {
+      made = byFormat.computeIfAbsent(rules.format(), this::walkerFor);
+      last = made;
+    }
+    return made.walker().walk(context, linear, access, frames, update, trace);
   }
 
-  private Walker walkerFor(PagingFormat format) {
+  private Made walkerFor(PagingFormat format) {
     WalkerParts parts = new WalkerParts(format, memory, null);
-    return Specializer.specialise(Walker.class, TableWalker.class, parts);
+    return new Made(format, Specializer.specialise(Walker.class, TableWalker.class, parts));
   }
 }
