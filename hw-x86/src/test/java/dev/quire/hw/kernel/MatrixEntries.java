@@ -14,7 +14,7 @@ final class MatrixEntries {
   record Pair(long upper, long lower) {}
 
   private static final long[] ODD_BITS = {
-    1L << 51, 1L << 52, 1L << 62, 1L << 8, 1L << 12, 1L << 13, 1L << 21, 1L << 20
+    1L << 51, 1L << 52, 1L << 62, 1L << 6, 1L << 7, 1L << 8, 1L << 12, 1L << 13, 1L << 20, 1L << 21
   };
 
   private final Shape shape;
@@ -54,6 +54,10 @@ final class MatrixEntries {
     for (int bits = 0; bits < 64; bits++) {
       long flags = 1 | (bits & 3) << 1 | (bits & 12) << 3 | (bits & 16) << 3;
       boolean page = level == 1 || (bits & 16) != 0;
+      boolean isIgnored = level == 1 ? (bits & 16) != 0 : !page && (bits & 8) != 0;
+      if (isIgnored) {
+        continue; // PAT of a last entry, D of one that refers to a table: among the odd bits
+      }
       long entry = flags | (page ? pageFrame(level) : table) | (bits & 32L) << 58;
       if (shape.entryBytes() == 8 || bits < 32) {
         entries.add(entry);
@@ -72,7 +76,8 @@ final class MatrixEntries {
       for (long bit : ODD_BITS) {
         boolean page = (entry & Tables.PS) != 0;
         boolean isAddressOfTable = !page && bit >= 1L << 12 && bit <= 1L << 21;
-        if ((entry & 1) != 0 && (bit & width()) != 0 && !isAddressOfTable) {
+        boolean some = (entry & 1) != 0 && (entry & Tables.RW) != 0;
+        if (some && (bit & width()) != 0 && !isAddressOfTable) {
           odd.add(entry ^ bit);
         }
       }
