@@ -7,6 +7,7 @@ import dev.quire.api.x86.Cr3;
 import dev.quire.api.x86.Cr4;
 import dev.quire.api.x86.Efer;
 import dev.quire.api.x86.PagingRules;
+import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -21,6 +22,10 @@ public final class PagingContext {
   private final CpuProfile profile;
   private final long[] pdptes = new long[Registers.PDPTES];
   private @Nullable PagingRules rules;
+
+  /** The rules that the registers below gave; others if {@link #rules} were set directly. */
+  private @Nullable PagingRules loaded;
+
   private long root;
   private int pcid;
   private int pkru;
@@ -47,6 +52,7 @@ public final class PagingContext {
   /** Takes everything from {@code other}. */
   public void set(PagingContext other) {
     rules = other.rules;
+    loaded = other.loaded;
     root = other.root;
     pcid = other.pcid;
     pkru = other.pkru;
@@ -60,7 +66,8 @@ public final class PagingContext {
   /** Takes what {@code registers} say. Allocates only when the rules change. */
   public void load(Registers registers) {
     boolean same =
-        ((registers.cr0 ^ cr0) & CR0_BITS) == 0
+        Objects.equals(rules, loaded)
+            && ((registers.cr0 ^ cr0) & CR0_BITS) == 0
             && ((registers.cr4 ^ cr4) & Cr4.PAGING) == 0
             && ((registers.efer ^ efer) & EFER_BITS) == 0;
     if (!same) {
@@ -68,6 +75,7 @@ public final class PagingContext {
       cr4 = registers.cr4;
       efer = registers.efer;
       rules = PagingRules.of(profile, cr0, cr4, efer);
+      loaded = rules;
     }
     PagingRules now = rules;
     root = now == null ? 0 : registers.cr3 & rootMask(now) & ~profile.addressesBeyond();
@@ -83,7 +91,6 @@ public final class PagingContext {
   public void set(PagingRules newRules, long newRoot) {
     rules = newRules;
     root = newRoot;
-    cr0 = -1; // whatever load() is given next differs
   }
 
   private static long rootMask(PagingRules rules) {

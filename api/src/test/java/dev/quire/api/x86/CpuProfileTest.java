@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.quire.api.x86;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import dev.quire.api.x86.CpuProfile.Feature;
+import dev.quire.api.x86.CpuProfile.Vendor;
+import java.util.EnumSet;
+import java.util.Set;
+import org.junit.jupiter.api.Test;
+
+class CpuProfileTest {
+  @Test
+  void physicalAddressesHave32To52Bits() {
+    assertThat(CpuProfile.full(Vendor.AMD, 32).addressesBeyond()).isEqualTo(0x000f_ffff_0000_0000L);
+    assertThat(CpuProfile.full(Vendor.AMD, 40).addressesBeyond()).isEqualTo(0x000f_ff00_0000_0000L);
+    assertThat(CpuProfile.full(Vendor.AMD, 52).addressesBeyond()).isZero();
+    for (int bits : new int[] {31, 53}) {
+      assertThatThrownBy(() -> CpuProfile.full(Vendor.INTEL, bits))
+          .isInstanceOf(IllegalArgumentException.class)
+          .hasMessage("MAXPHYADDR " + bits + " is not within 32..52");
+    }
+  }
+
+  @Test
+  void aCpuHasTheFeaturesItWasGivenAndKeepsThem() {
+    Set<Feature> features = EnumSet.of(Feature.NX, Feature.PAE);
+    CpuProfile cpu = new CpuProfile(Vendor.INTEL, 36, features);
+    features.add(Feature.SMEP);
+    assertThat(cpu.has(Feature.NX)).isTrue();
+    assertThat(cpu.has(Feature.SMEP)).isFalse();
+    assertThat(CpuProfile.full(Vendor.INTEL, 36).features()).contains(Feature.values());
+  }
+}
