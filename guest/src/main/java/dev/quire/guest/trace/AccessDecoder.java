@@ -21,11 +21,11 @@ final class AccessDecoder {
   /** Bit 3 of the tag: the physical page follows. */
   private static final int EXPLICIT_PAGE = 8;
 
-  /** In {@link #COMMON}, for fetches: the bits of the word that hold the length. */
-  private static final int LENGTH = 0x7F;
+  /** In {@link #COMMON}: the length is a number of its own. */
+  private static final int LENGTH_FOLLOWS = 1;
 
-  /** One of them: the length is a number of its own. */
-  private static final int LENGTH_FOLLOWS = 0x40;
+  /** 15 bytes, as the architecture has it; a fetch with a number for its length has no more. */
+  private static final int LONGEST_INSTRUCTION = 15;
 
   /** No record that {@link #operations} reads is longer: tag, length, eight bytes of a number. */
   private static final int LONGEST_COMMON = 10;
@@ -41,7 +41,7 @@ final class AccessDecoder {
   static {
     for (int tag = Tag.ACCESS; tag < COMMON.length; tag++) {
       if ((tag & EXPLICIT_PAGE) == 0 && (isFetch(tag) || !hasLength(tag))) {
-        COMMON[tag] = flags(tag) | (!isFetch(tag) ? 0 : hasLength(tag) ? LENGTH : 7);
+        COMMON[tag] = flags(tag) | (hasLength(tag) ? LENGTH_FOLLOWS : 0);
       }
     }
   }
@@ -73,7 +73,8 @@ final class AccessDecoder {
       input.require(TraceInput.SLACK);
       int at = input.at();
       int room = (input.end() - at) / LONGEST_COMMON;
-      int next = operations(input.bytes(), at, operations, i, Math.min(to, i + room));
+      int until = Math.min(to, i + room);
+      int next = operations(input.bytes(), at, operations, i, until, nextFetch, lastData);
       if (next == i) {
         if (!input.nextIsAccess()) {
           break;
@@ -88,44 +89,51 @@ final class AccessDecoder {
     return i;
   }
 
-  /** The first loop, from index {@code i} until {@code until}; the buffer holds as many records. */
-  private int operations(byte[] bytes, int at, long[] operations, int i, int until) {
-    long fetch = nextFetch;
-    long data = lastData;
-    for (; i < until; i++) {
+  /**
+   * The first loop, from index {@code i} until {@code until}; the buffer holds as many records.
+   *
+   * @param at where the first of them is
+   * @param fetch where the next instruction is fetched
+   * @param data the last data address
+   */
+  private int operations(
+      byte[] bytes, int at, long[] operations, int i, int until, long fetch, long data) {
+    for (int next = at; i < until; i++, at = next) {
       long word = (long) TraceInput.QUADWORD.get(bytes, at);
       long common = COMMON[(int) word & 0xFF];
+      next = at + 2;
       if ((word & 0xFFE8) == 0xC0) { // most of all: fetch the next instruction
-        operations[i] = fetch & Operation.ADDRESS | common & ~LENGTH;
+        operations[i] = fetch & Operation.ADDRESS | common;
         fetch += word & 7;
-        at += 2;
         continue;
       }
-      int next = at + 2;
       if ((common & LENGTH_FOLLOWS) != 0) {
         word >>>= 8;
         next++;
-        common = (byte) word > 0 ? common : 0;
+        if ((word - 1 & 0xFF) >= LONGEST_INSTRUCTION) {
+          break;
+        }
       }
       long z = word >>> 8 & 0x7F;
       if ((word & 0x8000) != 0) {
         long groups = (long) TraceInput.QUADWORD.get(bytes, next - 1);
         int zeros = Long.numberOfTrailingZeros(~groups & CONTINUED);
+        if (zeros == Long.SIZE) {
+          break;
+        }
         z = compact(groups & -1L >>> 63 - zeros);
         next += zeros >>> 3;
-        common = zeros < Long.SIZE ? common : 0;
       }
       if (common < 0) {
         fetch += z >>> 1 ^ -(z & 1);
-        operations[i] = fetch & Operation.ADDRESS | common & ~LENGTH;
-        fetch += word & common & LENGTH;
+        operations[i] = fetch & Operation.ADDRESS | common & ~LENGTH_FOLLOWS;
+        fetch += word & LONGEST_INSTRUCTION;
       } else if (common != 0) {
         data += z >>> 1 ^ -(z & 1);
         operations[i] = data & Operation.ADDRESS | common;
       } else {
         break;
       }
-      at = next;
     }
     return finish(fetch, data, at, i);
   }

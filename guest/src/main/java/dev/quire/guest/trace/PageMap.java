@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.quire.guest.trace;
 
+import dev.quire.api.hw.Operation;
 import java.util.Arrays;
 
 /**
  * The recording's {@code dict}, virtual page number to physical page number: a hash table with open
  * addressing, and before it a small direct-mapped cache for {@link #places}.
  *
- * <p>Both are arrays of pairs. A pair of the cache is a page and what to add to an address in it to
- * get its physical address.
+ * <p>The table is an array of pairs. The cache has two arrays: at the low bits of a page's number,
+ * the page's first address as operations hold it, and what to add to get a physical address.
  */
 final class PageMap {
   private static final long ABSENT = -1;
@@ -19,10 +20,20 @@ final class PageMap {
   private static final int CACHED = 1024;
   private static final int PAGE_SHIFT = 12;
 
-  private final long[] cache = absent(CACHED);
+  /** The bits of an operation that say which page it is about. */
+  private static final long PAGE = Operation.ADDRESS & -1L << PAGE_SHIFT;
+
+  private final long[] cachedPages = new long[CACHED];
+  private final long[] cachedDistances = new long[CACHED];
   private int bits = 10;
   private int size;
   private long[] table = absent(1 << bits);
+
+  PageMap() {
+    for (int page = 0; page < CACHED; page++) {
+      forget(page);
+    }
+  }
 
   void put(long page, long physicalPage) {
     int at = find(page);
@@ -34,7 +45,7 @@ final class PageMap {
       table[at] = page;
     }
     table[at + 1] = physicalPage;
-    cache[cacheSlot(page)] = ABSENT;
+    forget(page);
   }
 
   /**
@@ -57,15 +68,15 @@ final class PageMap {
 
   /** Goes on while the cache knows; the call that fills it is outside the loop, for speed. */
   private int cachedPlaces(long[] operations, long[] physical, int from, int to) {
-    final long[] known = cache;
+    final long[] pages = cachedPages;
+    final long[] distances = cachedDistances;
     for (int i = from; i < to; i++) {
-      long va = operations[i] << 7 >> 7;
-      long page = va >>> PAGE_SHIFT;
-      int slot = ((int) page & CACHED - 1) << 1;
-      if (known[slot] != page) {
+      long operation = operations[i];
+      int slot = (int) (operation >>> PAGE_SHIFT);
+      if (((operation ^ pages[slot & pages.length - 1]) & PAGE) != 0) {
         return i;
       }
-      physical[i] = va + known[slot + 1];
+      physical[i] = (operation & Operation.ADDRESS) + distances[slot & distances.length - 1];
     }
     return to;
   }
@@ -75,18 +86,23 @@ final class PageMap {
     if (table[at] == ABSENT) {
       return false;
     }
-    int slot = cacheSlot(page);
-    cache[slot] = page;
-    cache[slot + 1] = table[at + 1] - page << PAGE_SHIFT;
+    long first = page << PAGE_SHIFT & Operation.ADDRESS;
+    cachedPages[slot(page)] = first;
+    cachedDistances[slot(page)] = (table[at + 1] << PAGE_SHIFT) - first;
     return true;
+  }
+
+  /** Puts a page of another slot in the page's slot: nothing there matches. */
+  private void forget(long page) {
+    cachedPages[slot(page)] = (page ^ 1) << PAGE_SHIFT;
   }
 
   private static long page(long operation) {
     return operation << 7 >> 7 >>> PAGE_SHIFT;
   }
 
-  private static int cacheSlot(long page) {
-    return ((int) page & CACHED - 1) << 1;
+  private static int slot(long page) {
+    return (int) page & CACHED - 1;
   }
 
   /** Index of the page's pair in the table, or of the free pair where it belongs. */
