@@ -53,8 +53,9 @@ public interface Cpu {
   void flushLinear(int tag, @Gva long linear);
 
   /**
-   * Asks, from any thread, that every translation be dropped before the CPU uses another one, and
-   * makes it come to a safe point soon: the interrupt of a shootdown.
+   * Asks, from any thread, that every translation be dropped: the interrupt of a shootdown. The CPU
+   * does so at its next safe point: when it is entered, or within a block after an operation other
+   * than a probe. Until {@link #hasFlushed} it may use what it holds.
    *
    * @return a ticket for {@link #hasFlushed}
    */

@@ -26,6 +26,6 @@ public enum ExitReason {
   INVPCID,
   /** A hypercall. */
   HYPERCALL,
-  /** The budget of operations is used up, or somebody asked the CPU to come out. */
+  /** The budget of operations is used up. */
   PREEMPTED
 }

@@ -14,8 +14,8 @@ import org.jspecify.annotations.Nullable;
  * @param tlb TLBs and paging-structure caches; null for a machine that caches nothing
  * @param cache a third party's cache in the place of the machine's own TLBs, or null
  * @param seed of everything that is random
- * @param trained whether kernels are trained before the machine is handed out: worth it for a long
- *     run, a waste for a short test
+ * @param trained whether a CPU's kernel for a paging format is trained when it is first used: worth
+ *     it for a long run, a waste for a short test
  */
 public record MachineSpec(
     CpuProfile profile,

@@ -10,9 +10,8 @@ import org.osgi.annotation.versioning.ConsumerType;
 
 /**
  * How one vCPU's memory is virtualised just now: Xen's {@code paging_mode}. Chosen for a vCPU by
- * its {@link PagingDomain} whenever the guest changes mode. The contract is the seven clauses that
- * {@code docs/contract.md} lists; a mode is called by the exit loop and by whoever accesses guest
- * memory by virtual address, on the thread that runs the vCPU.
+ * its {@link PagingDomain} whenever the guest changes mode. A mode is called by the exit loop and
+ * by whoever accesses guest memory by virtual address, on the thread that runs the vCPU.
  */
 @ConsumerType
 public interface PagingMode {

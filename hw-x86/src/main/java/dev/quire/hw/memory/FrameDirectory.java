@@ -17,10 +17,11 @@ import org.jspecify.annotations.Nullable;
  *                     root  ------> middle  ------>  leaf  ------>  frame, 512 quadwords
  * </pre>
  *
- * Nothing ever goes away, so a reader needs no lock: it follows references until one is missing. A
- * creator puts what is missing in place by compare-and-set and takes what another put there first.
- * Leaves are small, so that a lone frame brings little besides itself. Memory of up to {@link
- * #SMALL_BITS} bits of frame numbers has one middle node and no root: the walker saves a load.
+ * Nothing that a guest uses ever goes away, so a reader needs no lock: it follows references until
+ * one is missing. A creator puts what is missing in place by compare-and-set and takes what another
+ * put there first. Leaves are small, so that a lone frame brings little besides itself. Memory of
+ * up to {@link #SMALL_BITS} bits of frame numbers has one middle node and no root: the walker saves
+ * a load.
  *
  * <p>Readers read plainly: arrays are made of zeros and nulls, which every thread sees, and a
  * reader that does not see a frame yet sees memory as it was before the first store to it. That is

@@ -6,7 +6,8 @@ import java.lang.invoke.VarHandle;
 
 /**
  * Single-copy atomic accesses to the quadwords of a frame and to their halves. Whoever shares a
- * frame with another CPU goes through here: the memory's own loads and stores, and the walkers.
+ * frame with another CPU goes through here: the memory's own loads and stores, and the walkers when
+ * they set A and D. (Walkers read entries plainly: what they write depends on the compare-and-set.)
  *
  * <p>Loads acquire and stores release: x86 orders loads among themselves and stores among
  * themselves, and lets a load pass an older store, which is exactly that.

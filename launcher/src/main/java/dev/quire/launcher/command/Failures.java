@@ -36,8 +36,27 @@ final class Failures {
       err.println("quire: " + e.getMessage());
       return MISTAKE;
     }
+    return defect(e, line);
+  }
+
+  /**
+   * Runs a command as picocli does, which knows what to do with exceptions but lets errors end the
+   * process with the exit code of a difference: a plug-in that was compiled against another API
+   * throws errors.
+   */
+  static int execute(ParseResult parsed) {
+    try {
+      return new CommandLine.RunLast().execute(parsed);
+    } catch (LinkageError | VirtualMachineError | AssertionError e) {
+      return defect(e, parsed.commandSpec().commandLine());
+    }
+  }
+
+  private static int defect(Throwable e, CommandLine line) {
+    PrintWriter err = line.getErr();
     err.println("quire: this should not have happened; it is a defect in Quire or in a plug-in:");
     e.printStackTrace(err);
+    err.flush();
     return DEFECT;
   }
 }

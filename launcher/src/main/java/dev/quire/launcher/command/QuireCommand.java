@@ -41,7 +41,8 @@ public final class QuireCommand implements Callable<Integer> {
   public static CommandLine commandLine() {
     CommandLine line = new CommandLine(new QuireCommand());
     return line.setParameterExceptionHandler(Failures::mistakenArguments)
-        .setExecutionExceptionHandler(Failures::failed);
+        .setExecutionExceptionHandler(Failures::failed)
+        .setExecutionStrategy(Failures::execute);
   }
 
   @Override
