@@ -9,13 +9,12 @@ import picocli.CommandLine.Command;
 @Command(
     name = "bench/run",
     mixinStandardHelpOptions = true,
-    description = "Measures Quire. Without a command: whole.",
+    description = "Measures Quire. Without a command: all of them.",
     subcommands = {WholeRun.class, FileToCounters.class, Scale.class, Micro.class})
 final class Bench {
   private Bench() {}
 
   public static void main(String[] arguments) {
-    String[] line = arguments.length == 0 ? new String[] {"whole"} : arguments;
     CommandLine commands = new CommandLine(new Bench());
     commands.setExecutionExceptionHandler(
         (exception, command, result) -> {
@@ -25,6 +24,16 @@ final class Bench {
               ? 2
               : 1;
         });
-    System.exit(commands.execute(line));
+    System.exit(arguments.length == 0 ? all(commands) : commands.execute(arguments));
+  }
+
+  private static int all(CommandLine commands) {
+    int worst = 0;
+    for (String name : commands.getSubcommands().keySet()) {
+      System.out.printf("---- %s%n%n", name);
+      worst = Math.max(worst, commands.execute(name));
+      System.out.println();
+    }
+    return worst;
   }
 }

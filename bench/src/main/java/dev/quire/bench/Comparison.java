@@ -95,7 +95,12 @@ final class Comparison {
     return to.isEmpty() ? "" : String.format(Locale.ROOT, "%.2f", median / to.getAsDouble());
   }
 
-  private OptionalDouble best(Role role) {
+  String stream() {
+    return stream;
+  }
+
+  /** The fastest kernel of a role by medians, in ns an access; none if none ran. */
+  OptionalDouble best(Role role) {
     return times.keySet().stream()
         .filter(kernel -> kernel.role() == role)
         .mapToDouble(this::median)

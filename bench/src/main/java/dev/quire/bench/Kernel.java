@@ -33,6 +33,11 @@ record Kernel(String name, Role role, List<String> command) {
     command = List.copyOf(command);
   }
 
+  @Override
+  public String toString() {
+    return name;
+  }
+
   /** A Java kernel: plain flags only. */
   static Kernel java(String name, Role role, Class<?> main) {
     return new Kernel(name, role, javaCommand("-Xmx1g", main));

@@ -75,15 +75,25 @@ final class WholeRun implements Callable<Integer> {
     kernels = new ArrayList<>(inC);
     kernels.add(Kernel.java("fused", Role.FUSED, FusedRun.class));
     kernels.add(Kernel.java("machine", Role.MACHINE, JavaKernel.class));
-    boolean equal = true;
+    List<Comparison> comparisons = new ArrayList<>();
     for (Path stream : streams) {
       Comparison comparison = new Comparison(String.valueOf(stream.getFileName()));
       run(stream, comparison);
       comparison.print(System.out);
       System.out.printf(Locale.ROOT, "  host load %.1f%n%n", hostLoad());
-      equal &= comparison.isEqual();
+      comparisons.add(comparison);
     }
-    return equal ? 0 : 1;
+    Goals.print(comparisons, System.out);
+    return comparisons.stream().allMatch(Comparison::isEqual) ? 0 : 1;
+  }
+
+  /** On a terminal, what is being measured; the next line takes its place. */
+  private void progress(Path stream, int round, Kernel kernel) {
+    if (System.console() != null) {
+      String text =
+          String.format("%s round %d of %d %s", stream.getFileName(), round + 1, rounds, kernel);
+      System.err.printf("%-70.70s\r", text);
+    }
   }
 
   static double hostLoad() {
@@ -94,6 +104,7 @@ final class WholeRun implements Callable<Integer> {
     for (int round = 0; round < rounds; round++) {
       for (Kernel kernel : kernels) {
         if (comparison.isFor(kernel)) {
+          progress(stream, round, kernel);
           comparison.add(kernel, kernel.run(stream, passes));
         }
       }
