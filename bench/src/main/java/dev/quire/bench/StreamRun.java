@@ -12,6 +12,9 @@ import java.util.Map;
  * time of further passes and what they allocate, printed as {@link Kernel} reads it.
  */
 abstract class StreamRun {
+  /** The compiler works in the background, and on a busy host it takes its time. */
+  private static final long WARM_NANOS = 2_000_000_000L;
+
   private static final int WARM_PASSES = 6;
 
   private final ThreadMXBean threads = (ThreadMXBean) ManagementFactory.getThreadMXBean();
@@ -40,7 +43,8 @@ abstract class StreamRun {
   final void measure(int passes) {
     showPass("cold");
     showPass("steady");
-    for (int i = 0; i < WARM_PASSES; i++) {
+    long begin = System.nanoTime();
+    for (int i = 0; i < WARM_PASSES || System.nanoTime() - begin < WARM_NANOS; i++) {
       pass();
     }
     int count = reached().length;

@@ -19,7 +19,7 @@ import java.util.Set;
  * </pre>
  */
 public final class SyntheticStreams {
-  private static final int LENGTH = 1 << 22;
+  static final int LENGTH = 1 << 22;
   private static final long BASE = 0x7f00_0000_0000L;
   private static final int PAGES = 1 << 18;
   private static final int HOT_PAGES = 48;

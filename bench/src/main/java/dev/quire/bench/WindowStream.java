@@ -7,7 +7,6 @@ import dev.quire.api.x86.PageEntry;
 import dev.quire.guest.trace.Tag;
 import dev.quire.guest.trace.TraceReader;
 import java.nio.file.Path;
-import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.Map;
 
@@ -56,7 +55,17 @@ final class WindowStream {
         }
       }
     }
-    return new Stream("real", entries(), Arrays.copyOf(operations, count));
+    return new Stream("real", entries(), repeated(operations, count));
+  }
+
+  /** A short window several times over, so that a pass takes long enough to be timed. */
+  private static long[] repeated(long[] operations, int count) {
+    int times = Math.max(1, SyntheticStreams.LENGTH / count);
+    long[] all = new long[times * count];
+    for (int i = 0; i < times; i++) {
+      System.arraycopy(operations, 0, all, i * count, count);
+    }
+    return all;
   }
 
   private void touch(long operation) {
