@@ -89,7 +89,7 @@ final class WholeRun implements Callable<Integer> {
 
   /** On a terminal, what is being measured; the next line takes its place. */
   private void progress(Path stream, int round, Kernel kernel) {
-    if (System.console() != null) {
+    if (Boolean.getBoolean("quire.terminal")) {
       String text =
           String.format("%s round %d of %d %s", stream.getFileName(), round + 1, rounds, kernel);
       System.err.printf("%-70.70s\r", text);
