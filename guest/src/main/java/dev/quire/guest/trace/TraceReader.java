@@ -123,7 +123,8 @@ public final class TraceReader implements AutoCloseable {
     if (ended) {
       throw new IllegalStateException("nothing follows END");
     }
-    begin();
+    input.require(TraceInput.SLACK);
+    recordOffset = input.offset();
     if (input.exhausted()) {
       throw input.failure("the file is cut: it ends without an END record");
     }
@@ -141,11 +142,6 @@ public final class TraceReader implements AutoCloseable {
     return tag;
   }
 
-  private void begin() {
-    input.require(TraceInput.SLACK);
-    recordOffset = input.offset();
-  }
-
   private void decode(int tag) {
     switch (tag) {
       case Tag.TICK -> tick();
@@ -161,7 +157,7 @@ public final class TraceReader implements AutoCloseable {
       case Tag.FILL -> fill();
       case Tag.FAULT -> fault();
       case Tag.RETIRE -> value = frame(input.uv());
-      case Tag.STATE_END -> refuseUnless(header.window(), "a STATE_END record in a base file");
+      case Tag.STATE_END -> windowOnly("a STATE_END");
       case Tag.HLT -> {}
       case Tag.MARK -> value = input.u8();
       default -> throw damaged("no record has the tag 0x" + Integer.toHexString(tag));
@@ -169,7 +165,7 @@ public final class TraceReader implements AutoCloseable {
   }
 
   private void singleAccess() {
-    refuseUnless(header.window(), "an ACCESS record in a base file");
+    windowOnly("an ACCESS");
     input.seek(input.at() - 1);
     decoder.single(input.u8(), operation, expected, 0);
     physical = expected[0];
@@ -185,7 +181,7 @@ public final class TraceReader implements AutoCloseable {
     if (value != instructions) {
       throw damaged("END says " + value + " instructions, the TICKs say " + instructions);
     }
-    begin();
+    input.require(1);
     if (!input.exhausted()) {
       throw input.failure("something follows the END record");
     }
@@ -281,9 +277,9 @@ public final class TraceReader implements AutoCloseable {
     }
   }
 
-  private void refuseUnless(boolean good, String what) {
-    if (!good) {
-      throw damaged(what);
+  private void windowOnly(String what) {
+    if (!header.window()) {
+      throw damaged(what + " record in a base file");
     }
   }
 

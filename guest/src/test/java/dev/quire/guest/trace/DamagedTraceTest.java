@@ -172,14 +172,14 @@ class DamagedTraceTest {
     byte[] whole = Files.readAllBytes(Traces.example("linux-amd64-4level-nopti.small"));
     Random random = new Random(11);
     int refused = 0;
-    for (int round = 0; round < 60; round++) {
+    for (int round = 0; round < 30; round++) {
       byte[] damaged = whole.clone();
       damaged[random.nextInt(random.nextBoolean() ? 100 : whole.length)] ^=
           (byte) (1 << random.nextInt(8));
       Files.write(file(), damaged);
       refused += refusal(file()) == null ? 0 : 1;
     }
-    assertThat(refused).isGreaterThan(50);
+    assertThat(refused).isGreaterThan(25);
   }
 
   @Test
