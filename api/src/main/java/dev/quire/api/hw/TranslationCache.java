@@ -79,6 +79,14 @@ public interface TranslationCache {
   /** Drops everything. */
   void dropAll();
 
+  /**
+   * Drops everything, and with it what decides which entry gives way: the cache is as it was made.
+   * Not an event of the model, but what follows training.
+   */
+  default void reset() {
+    dropAll();
+  }
+
   /** Drops everything of one tag (VPID, ASID). */
   void dropTag(int tag);
 

@@ -96,7 +96,7 @@ public record PagingFormat(
   /** Whether a 64-bit linear address may be used at all: SDM vol. 1, 3.3.7.1. */
   public boolean isCanonical(long linear) {
     if (!isLongMode()) {
-      return linear >>> 32 == 0;
+      return true; // such addresses have 32 bits, and wrap
     }
     int spare = 64 - linearBits;
     return linear << spare >> spare == linear;

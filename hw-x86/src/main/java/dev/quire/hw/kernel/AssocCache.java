@@ -3,6 +3,7 @@ package dev.quire.hw.kernel;
 
 import dev.quire.api.hw.TlbGeometry.Replacement;
 import java.lang.invoke.MethodHandles;
+import java.util.Arrays;
 
 /**
  * The cache of up to 16 ways. A template: {@link Specializer} defines it again for each structure.
@@ -39,13 +40,21 @@ public final class AssocCache extends Cache {
 
   private static final long[] meta = new long[SETS * META];
   private static final long[] slots = new long[SETS * STRIDE];
-  private static long random = PARTS.seed() | 1;
+  private static long random;
 
   /** For {@link Specializer}. */
   public AssocCache() {
+    reset();
+  }
+
+  @Override
+  public void reset() {
+    Arrays.fill(slots, 0);
+    Arrays.fill(meta, 0);
     for (int m = 0; LRU && m < meta.length; m += META) {
       meta[m] = 0xFEDCBA9876543210L & ORDER_MASK;
     }
+    random = PARTS.seed() | 1;
   }
 
   @Override

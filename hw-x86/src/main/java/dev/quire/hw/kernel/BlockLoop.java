@@ -33,6 +33,9 @@ public final class BlockLoop extends Loop {
   /** How many operations {@link Walker#touch} looks at. */
   private static final int AHEAD = 8;
 
+  /** Outside long mode linear addresses have 32 bits, and wrap. */
+  private static final long ADDRESS_32 = ~Operation.ADDRESS | 0xffffffffL;
+
   private static long privilege;
 
   /** Whether the block cannot go on by itself: a fault, or an operation that is no probe. */
@@ -106,7 +109,8 @@ public final class BlockLoop extends Loop {
     return address;
   }
 
-  private static long one(long access) {
+  private static long one(long operation) {
+    long access = FORMAT.isLongMode() ? operation : operation & ADDRESS_32;
     if (CACHE != null) {
       long known = CACHE.lookup(access);
       if (known != TranslationCache.MISS) {

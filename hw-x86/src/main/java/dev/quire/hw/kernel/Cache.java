@@ -33,6 +33,9 @@ public abstract class Cache {
    */
   public abstract void removeIf(long mask, long match, long some);
 
+  /** Empties every slot and forgets the order of their use. */
+  public abstract void reset();
+
   /** One past the highest slot. */
   public abstract int slots();
 

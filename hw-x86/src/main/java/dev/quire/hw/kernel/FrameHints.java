@@ -55,8 +55,13 @@ public record FrameHints(long[][] frames, long[] tables, SparseMemory memory) {
       return memory.frameToRead(mfn);
     }
     long[] home = memory.frame(mfn); // not what was read before another CPU made the home
-    frames[index] = home;
-    tables[index] = table;
+    put(index, table, home);
     return home;
+  }
+
+  /** Notes where a table lies. */
+  public void put(int index, long table, long[] frame) {
+    frames[index] = frame;
+    tables[index] = table;
   }
 }

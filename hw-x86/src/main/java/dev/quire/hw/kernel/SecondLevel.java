@@ -26,6 +26,9 @@ public abstract class SecondLevel {
   /** Drops everything. */
   public abstract void dropAll();
 
+  /** Drops everything and is as it was made. */
+  public abstract void reset();
+
   /** Drops what has the VPID of {@code space}: all of it, or what is not global. */
   public abstract void dropVpid(long space, boolean globals);
 

@@ -155,6 +155,17 @@ public final class SecondLevelTlb extends SecondLevel {
   }
 
   @Override
+  public void reset() {
+    dropAll();
+    for (int size = 0; size < TlbGeometry.SIZES; size++) {
+      Cache cache = PARTS.second(size);
+      if (cache != null) {
+        cache.reset();
+      }
+    }
+  }
+
+  @Override
   public void dropVpid(long space, boolean withGlobals) {
     long match = (space & Key.VPID) << Key.SPACE_SHIFT;
     dropIf(Key.VPID_2, match, withGlobals ? 0 : Key.PCID_2);

@@ -59,6 +59,15 @@ public final class StructureCaches {
     space = value;
   }
 
+  /** Drops everything and forgets the order of use. */
+  public void reset() {
+    for (Cache cache : byLevel) {
+      if (cache != null) {
+        cache.reset();
+      }
+    }
+  }
+
   /** Drops everything. */
   public void dropAll() {
     dropIf(0, 0);

@@ -22,6 +22,7 @@ import dev.quire.api.x86.PageEntry;
 import dev.quire.api.x86.PagingFormat;
 import dev.quire.api.x86.Translation;
 import java.lang.invoke.MethodHandles;
+import java.util.Arrays;
 import java.util.List;
 
 /**
@@ -355,6 +356,15 @@ public final class TlbHierarchy implements TranslationCache {
     first.clear();
     SECOND.dropAll();
     sizes = 0;
+  }
+
+  @Override
+  public void reset() {
+    dropAll();
+    SECOND.reset();
+    Arrays.fill(trees, 0);
+    clock = 0;
+    random = PARTS.seed() | 1;
   }
 
   @Override

@@ -3,19 +3,19 @@ package dev.quire.hw.kernel;
 
 import dev.quire.api.address.Addresses;
 import dev.quire.api.address.Gva;
-import dev.quire.api.address.Maddr;
 import dev.quire.api.hw.Operation;
 import dev.quire.api.hw.OperationBlock;
+import dev.quire.api.hw.PhysicalMemory;
 import dev.quire.api.x86.Access;
 import dev.quire.api.x86.PageEntry;
 import dev.quire.api.x86.PagingFormat;
-import dev.quire.hw.memory.SparseMemory;
 
 /**
  * Runs a new loop on made-up accesses before it meets real ones. What a method is compiled for is
  * decided by its first diet: a loop that begins with misses, or with pages whose A bits are clear,
  * is compiled for those and stays slow on hits. So it first gets accesses that hit, then one miss
- * in a hundred, then misses only, in a scratch address space of which nothing remains.
+ * in a hundred, then misses only, in a scratch address space of which nothing remains: its tables
+ * are never in the machine's memory, the walker is told of them as if it had found them lately.
  */
 final class Trainer {
   /** 1 GiB of small pages: more than any TLB or PDE cache holds. */
@@ -30,65 +30,57 @@ final class Trainer {
   private static final long PRESENT =
       PageEntry.P | PageEntry.RW | PageEntry.US | PageEntry.A | PageEntry.D;
 
-  private final SparseMemory memory;
+  /** The number of the first table; any will do that every format can hold. */
+  private static final long FIRST_TABLE = 1L << 18;
+
+  private final PagingFormat format;
+  private final Walker walker;
+  private long tables = FIRST_TABLE;
   private long random = 0x9e3779b97f4a7c15L;
 
-  Trainer(SparseMemory memory) {
-    this.memory = memory;
-  }
-
-  /** How many frames at the top of RAM are borrowed for tables of a format. */
-  private static int tables(PagingFormat format) {
-    return PAGES / format.entries(1) + format.levels() - 1;
+  Trainer(PagingFormat format, Walker walker) {
+    this.format = format;
+    this.walker = walker;
   }
 
   /**
-   * Builds tables on frames that nobody uses, and answers the frame of the root; -1 without room.
+   * Makes the scratch address space known to the walker.
+   *
+   * @param pdptes receives the PDPTE registers of a format that has them
+   * @return the address of the root. Unit: bytes
    */
-  long build(PagingFormat format, long[] pdptes) {
-    long first = memory.end() - tables(format);
-    for (long frame = first; frame < memory.end(); frame++) {
-      if (frame < 0 || !memory.isRam(address(frame)) || memory.isHome(Addresses.mfn(frame))) {
-        return -1;
-      }
+  long build(long[] pdptes) {
+    int perTable = format.entries(1);
+    long below = tables;
+    for (int first = 0; first < PAGES; first += perTable) {
+      lend(1, LINEAR + ((long) first << PagingFormat.PAGE_SHIFT), 0, perTable, first);
     }
-    int lastTables = PAGES / format.entries(1);
-    for (int page = 0; page < PAGES; page++) {
-      put(format, first + page / format.entries(1), page % format.entries(1), first + page);
-    }
-    long below = first;
-    int children = lastTables;
+    int children = PAGES / perTable;
     for (int level = 2; level <= format.levels(); level++) {
+      int index = format.index(LINEAR, level);
       if (level == format.levels() && format.rootInRegisters()) {
-        pdptes[format.index(LINEAR, level)] = below << PagingFormat.PAGE_SHIFT | PageEntry.P;
+        pdptes[index] = below << PagingFormat.PAGE_SHIFT | PageEntry.P;
         break;
       }
-      long table = first + lastTables + level - 2;
-      int start = format.index(LINEAR, level);
-      for (int child = 0; child < children; child++) {
-        put(format, table, start + child, below + child);
-      }
-      below = table;
+      below = lend(level, LINEAR, index, children, below);
       children = 1;
     }
-    return below;
+    return below << PagingFormat.PAGE_SHIFT;
   }
 
-  private void put(PagingFormat format, long table, int index, long frame) {
-    long entry = frame << PagingFormat.PAGE_SHIFT | PRESENT;
-    int bytes = format.entryBytes();
-    memory.store(Addresses.advance(address(table), (long) index * bytes), bytes, entry);
-  }
-
-  private static @Maddr long address(long frame) {
-    return Addresses.mfnToMaddr(Addresses.mfn(frame));
-  }
-
-  /** Takes the tables away again, as if they had never been there. */
-  void clear(PagingFormat format) {
-    for (long frame = memory.end() - tables(format); frame < memory.end(); frame++) {
-      memory.forget(Addresses.mfn(frame));
+  /** Makes a table whose entries from an index on refer to frames in a row; answers its number. */
+  private long lend(int level, long linear, int index, int count, long firstFrame) {
+    long[] frame = new long[PhysicalMemory.FRAME_LONGS];
+    for (int i = 0; i < count; i++) {
+      long entry = firstFrame + i << PagingFormat.PAGE_SHIFT | PRESENT;
+      if (format.entryBytes() == 8) {
+        frame[index + i] = entry;
+      } else {
+        frame[index + i >>> 1] |= entry << 32 * (index + i & 1);
+      }
     }
+    walker.assume(level, linear, tables << PagingFormat.PAGE_SHIFT, frame);
+    return tables++;
   }
 
   /** Feeds a loop, whose context is the scratch address space. */

@@ -33,6 +33,9 @@ public final class TranslationUnit {
 
   private static final int UNPAGED_ACCESSES = HwEvent.UNPAGED_ACCESSES.ordinal();
 
+  /** A CPU for training: no address is beyond it. */
+  private static final CpuProfile TRAINING = CpuProfile.full(CpuProfile.Vendor.INTEL, 52);
+
   private final SparseMemory memory;
   private final Counters counters;
   private final StructureCaches structures;
@@ -131,34 +134,31 @@ public final class TranslationUnit {
     LoopParts loopParts = new LoopParts(format, cache, walker, paging, counters);
     Loop made = Specializer.specialise(Loop.class, BlockLoop.class, loopParts);
     loops[format.levels()] = made;
-    if (trained) {
+    if (trained && cache != null) {
       train(format, made, walker);
     }
     return made;
   }
 
-  /** Trains a new loop; afterwards nothing is cached and nothing has been counted. */
+  /** Trains a new loop; afterwards nothing has been counted, and the caches are as they were made. */
   private void train(PagingFormat format, Loop made, Walker walker) {
-    Trainer trainer = new Trainer(memory);
-    long[] pdptes = new long[Registers.PDPTES];
-    long root = trainer.build(format, pdptes);
-    if (root < 0) {
-      return;
-    }
     long[] counted = counters.values().clone();
     PagingContext real = new PagingContext(paging);
-    PagingRules rules =
-        new PagingRules(format, paging.profile(), Cr0.WP, Cr4.PAE | Cr4.PGE, Efer.NXE);
-    paging.set(rules, root << PagingFormat.PAGE_SHIFT);
+    Trainer trainer = new Trainer(format, walker);
+    long[] pdptes = new long[Registers.PDPTES];
+    long root = trainer.build(pdptes);
+    paging.set(new PagingRules(format, TRAINING, Cr0.WP, Cr4.PAE | Cr4.PGE, Efer.NXE), root);
     System.arraycopy(pdptes, 0, paging.pdptes(), 0, pdptes.length);
-    activate(made, rules, 0);
+    activate(made, Verdict.rules(paging), 0);
     trainer.train(made);
-    trainer.clear(format);
     walker.forgetFrames();
-    dropAll();
     System.arraycopy(counted, 0, counters.values(), 0, counted.length);
     paging.set(real);
     stale = true;
+    structures.reset();
+    if (cache != null) {
+      cache.reset();
+    }
   }
 
   /** Runs probes; see {@link Loop#run}. */

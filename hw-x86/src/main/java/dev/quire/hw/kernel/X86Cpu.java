@@ -23,6 +23,9 @@ import org.jspecify.annotations.Nullable;
  * control operations to their own classes, and comes out with the reason.
  */
 public final class X86Cpu implements Cpu {
+  /** After so many operations at the latest, requests of others are looked at. */
+  private static final int SAFE_POINT = 4096;
+
   private final int number;
   private final Counters counters;
   private final TranslationUnit translation;
@@ -83,16 +86,18 @@ public final class X86Cpu implements Cpu {
     translation.load(block);
     while (true) {
       flushIfAsked();
-      int at = translation.run(operations, operations.next(), limit);
+      int part = Math.min(limit, operations.next() + SAFE_POINT);
+      int at = translation.run(operations, operations.next(), part);
       operations.next(at);
       if (translation.fault() != 0) {
         long operation = operations.operations()[at];
-        return raise(block, translation.fault(), Operation.linear(operation));
+        @Gva long linear = translation.wrapped(Operation.linear(operation));
+        return raise(block, translation.fault(), linear);
       }
       if (at == limit) {
         return limit == operations.size() ? ExitReason.DONE : ExitReason.PREEMPTED;
       }
-      ExitReason exit = special(block, operations, at);
+      ExitReason exit = at == part ? null : special(block, operations, at);
       if (exit != null) {
         return exit;
       }

@@ -99,16 +99,6 @@ public record FrameDirectory(
     return mine;
   }
 
-  /** Takes a home away; see {@link SparseMemory#forget}. */
-  void forget(@Mfn long mfn) {
-    if (home(mfn) != null) {
-      long[][][] middle = only != null ? only : middle((int) (mfn >>> rootShift));
-      FRAMES.setVolatile(
-          leaf(middle, (int) (mfn >>> LEAF_BITS) & middleMask), (int) mfn & LEAF_MASK, null);
-      used.decrementAndGet();
-    }
-  }
-
   private long[][][] middle(int index) {
     long[][][] there = (long[][][]) NODES.getAcquire(root, index);
     if (there != null) {

@@ -32,19 +32,6 @@ public final class SparseMemory implements PhysicalMemory {
     directory = FrameDirectory.upTo(ram.end());
   }
 
-  /** One past the highest frame that is RAM. */
-  public long end() {
-    return ram.end();
-  }
-
-  /**
-   * Takes the home of a frame away. Only for whoever borrowed it before anybody else knew of it:
-   * holders of homes rely on them.
-   */
-  public void forget(@Mfn long mfn) {
-    directory.forget(mfn);
-  }
-
   @Override
   public long[] frameToRead(@Mfn long mfn) {
     long[] home = directory.home(mfn);

@@ -92,6 +92,13 @@ class LegacyInvalidationTest {
   }
 
   @Test
+  void aProbeAbove4GWrapsToo() {
+    run(b -> b.probe(Access.of(0, true, false), LARGE + (1L << 32) + 0x10));
+    assertThat(block.reached()[0]).isEqualTo(0x800010L);
+    assertThat(live()).hasSize(4);
+  }
+
+  @Test
   void movToCr3KeepsGlobalPagesOnly() {
     run(b -> b.control(Kind.MOV_CR3, tables.root()));
     assertThat(live()).hasSize(2).allMatch(e -> e.linear() == SMALL);

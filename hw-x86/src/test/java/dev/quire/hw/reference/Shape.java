@@ -55,7 +55,7 @@ public record Shape(int levels, int entryBytes, int indexBits, int rootBits) {
   /** Whether the bits above the translated ones are copies of the highest of those. */
   public boolean isCanonical(long linear) {
     if (!isLong()) {
-      return linear >= 0 && linear < 1L << 32;
+      return true; // 32 bits, which wrap
     }
     long above = linear >> width() - 1;
     return above == 0 || above == -1;

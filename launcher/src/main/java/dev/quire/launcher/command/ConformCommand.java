@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.quire.launcher.command;
 
+import dev.quire.api.guest.InputException;
+import dev.quire.launcher.config.Assignment;
 import dev.quire.launcher.config.Settings;
 import dev.quire.launcher.conform.Conformance;
 import dev.quire.launcher.conform.Conformance.Result;
@@ -46,6 +48,7 @@ final class ConformCommand implements Callable<Integer> {
 
   @Override
   public Integer call() {
+    refuseWhatVectorsSay(overrides.all());
     Settings settings = Settings.read(null, overrides.all());
     ConformTable table = new ConformTable(spec.commandLine().getOut(), files);
     boolean clean = true;
@@ -64,5 +67,15 @@ final class ConformCommand implements Callable<Integer> {
     }
     table.total();
     return clean ? 0 : Failures.DIFFERED;
+  }
+
+  /** A vector brings its own machine and needs no guest: keys about them would have no effect. */
+  private static void refuseWhatVectorsSay(List<Assignment> assignments) {
+    for (Assignment assignment : assignments) {
+      if (!assignment.key().startsWith("plugins") && !assignment.key().startsWith("bundles")) {
+        throw new InputException(
+            assignment.origin() + ": no effect on conform, each vector says what its machine is");
+      }
+    }
   }
 }
