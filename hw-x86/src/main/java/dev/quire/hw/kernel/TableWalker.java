@@ -62,7 +62,6 @@ public final class TableWalker extends Walker {
   private static final boolean CACHES = STRUCTURES.exist();
   private static final long[] COUNTERS =
       HARDWARE == null ? new Counters().values() : HARDWARE.counters().values();
-
   private static final int REFERENCES = HwEvent.REFERENCES_1.ordinal() - 1;
   private static final int PSC_HITS = HwEvent.PSC_HITS_2.ordinal() - 2;
   private static final int WALKS = HwEvent.WALKS.ordinal();
@@ -154,7 +153,7 @@ public final class TableWalker extends Walker {
       if (result != RETRY) {
         return result;
       }
-      COUNTERS[RETRIES]++; // of nobody's counters in software
+      COUNTERS[RETRIES]++;
     }
   }
 

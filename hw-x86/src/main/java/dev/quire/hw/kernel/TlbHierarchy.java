@@ -42,7 +42,6 @@ public final class TlbHierarchy implements TranslationCache {
   private static final FirstLevelPlan DATA = PARTS.plan(false);
   private static final FirstLevelPlan FETCH = PARTS.plan(true);
   private static final SecondLevel SECOND = PARTS.secondLevel();
-
   private static final long[] COUNTERS = PARTS.counters().values();
   private static final int HITS = HwEvent.L1D_HITS_4K.ordinal();
   private static final int HITS_SECOND = HwEvent.L2_HITS_4K.ordinal();
@@ -125,21 +124,15 @@ public final class TlbHierarchy implements TranslationCache {
   }
 
   /** How many hits the lanes can still take; they are emptied if it is none. */
-  private static int room() {
+  private int room() {
     if (served == HitLanes.MOST) {
-      empty();
+      settle();
     }
     return HitLanes.MOST - served;
   }
 
   @Override
   public void settle() {
-    if (served != 0) {
-      empty();
-    }
-  }
-
-  private static void empty() {
     HitLanes.count(COUNTERS, lanes, served);
     lanes = 0;
     served = 0;
@@ -244,9 +237,9 @@ public final class TlbHierarchy implements TranslationCache {
   private static int fillLarge(long probe, long leaf, int size, boolean fetch) {
     FirstLevelPlan plan = fetch ? FETCH : DATA;
     int kept = plan.kept(size);
+    sizes |= 1 << kept;
     int at = victim(probe, plan.of(size), shifts[kept]);
     long linear = probe & Key.PAGE;
-    sizes |= 1 << kept;
     entries[at + LANE] = HitLanes.one(fetch, size);
     entries[at + DELTA] = Translation.address(leaf, linear, shifts[size]) - linear;
     setKept(at, kept);

@@ -140,7 +140,9 @@ public final class TranslationUnit {
     return made;
   }
 
-  /** Trains a new loop; afterwards nothing has been counted, and the caches are as they were made. */
+  /**
+   * Trains a new loop; afterwards nothing has been counted, and the caches are as they were made.
+   */
   private void train(PagingFormat format, Loop made, Walker walker) {
     long[] counted = counters.values().clone();
     PagingContext real = new PagingContext(paging);

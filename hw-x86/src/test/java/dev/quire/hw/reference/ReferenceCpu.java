@@ -77,8 +77,7 @@ public final class ReferenceCpu {
     boolean inWord = (word & (Operation.DATA | Operation.WIDE)) == 0;
     int bytes = inWord ? 1 : Math.max(1, operations.sizes()[at]);
     long linear =
-        Shape.wrap(
-            block.registers(), inWord ? word << 7 >> 7 : operations.moreOperands()[at]);
+        Shape.wrap(block.registers(), inWord ? word << 7 >> 7 : operations.moreOperands()[at]);
     Fault fault = locate(block, word & Access.MASK, linear, bytes);
     if (fault != null) {
       return control.raise(block, fault);
