@@ -25,6 +25,7 @@ import org.junit.jupiter.params.provider.MethodSource;
  * CPU state does what the manuals say, with caches and without; and a second access after the
  * first, by way of what is cached then, too.
  */
+@Tag("exhaustive")
 class AccessMatrixTest {
   /**
    * Two levels of a format on a CPU.

@@ -28,6 +28,7 @@ import java.util.EnumSet;
 import java.util.List;
 import java.util.Objects;
 import java.util.Set;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
 /**
@@ -35,6 +36,7 @@ import org.junit.jupiter.api.Test;
  * contents, every address, each kind of access. Whatever aliases whatever, the walk is the
  * manuals'.
  */
+@Tag("exhaustive")
 class SmallWorldTest {
   private static final long FRAME = 0x1000;
   private static final int FRAMES = 2;

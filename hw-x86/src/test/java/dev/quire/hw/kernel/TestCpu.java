@@ -5,6 +5,7 @@ import dev.quire.api.hw.Counters;
 import dev.quire.api.hw.MachineSpec;
 import dev.quire.api.hw.TlbGeometry;
 import dev.quire.api.hw.TranslationCache;
+import dev.quire.api.hw.TranslationCacheFactory;
 import dev.quire.hw.memory.SparseMemory;
 import dev.quire.hw.registers.ControlRegisters;
 import org.jspecify.annotations.Nullable;
@@ -29,9 +30,14 @@ final class TestCpu {
         tlb == null
             ? StructureCaches.none()
             : new StructureCaches(tlb.structures(), tlb.replacement(), spec.seed());
-    cache = tlb == null ? null : TlbParts.build(tlb, spaces, counters, spec.seed());
+    TranslationCacheFactory factory = spec.cache();
+    cache =
+        factory != null
+            ? factory.create(0, counters)
+            : tlb == null ? null : TlbParts.build(tlb, spaces, counters, spec.seed());
     TranslationUnit unit =
-        new TranslationUnit(spec.profile(), memory, counters, structures, spaces, cache, false);
+        new TranslationUnit(
+            spec.profile(), memory, counters, structures, spaces, cache, spec.trained());
     cpu =
         new X86Cpu(0, spec.profile(), memory, new ControlRegisters(spec.profile()), counters, unit);
   }
