@@ -2,7 +2,9 @@
 package dev.quire.api.paging;
 
 import dev.quire.api.domain.Domain;
+import dev.quire.api.domain.P2mFormat;
 import java.util.Set;
+import org.jspecify.annotations.Nullable;
 import org.osgi.annotation.versioning.ConsumerType;
 
 /**
@@ -33,6 +35,14 @@ public interface PagingBackend {
 
   /** What it can do. */
   Set<Feature> features();
+
+  /**
+   * The format in which the backend needs the domain's p2m; null for one that needs none. The
+   * hypervisor has it written in this format before {@link #attach}.
+   */
+  default @Nullable P2mFormat p2mFormat() {
+    return null;
+  }
 
   /**
    * Takes a domain over, at a safe point. All or nothing: if it throws, nothing has changed.

@@ -2,6 +2,7 @@
 package dev.quire.api.paging;
 
 import dev.quire.api.address.Gfn;
+import dev.quire.api.domain.Errno;
 import dev.quire.api.domain.Vcpu;
 import java.util.List;
 import java.util.Map;
@@ -28,6 +29,45 @@ public interface PagingDomain {
    * @param count how many
    */
   void guestMemoryChanged(@Gfn long first, long count);
+
+  /**
+   * An entry of the p2m is about to change ({@code write_p2m_entry_pre}); the domain's p2m still
+   * answers the old one. A backend that holds something derived from the old entry lets go of it
+   * here.
+   *
+   * @param gfn first guest frame
+   * @param order log2 of how many frames change
+   * @param before a {@link dev.quire.api.domain.P2mEntry}, of the first frame
+   * @param after what it becomes
+   */
+  default void p2mChanging(@Gfn long gfn, int order, long before, long after) {}
+
+  /** The entry has changed ({@code write_p2m_entry_post}); the hypervisor flushes after this. */
+  default void p2mChanged(@Gfn long gfn, int order, long before, long after) {}
+
+  /**
+   * Begins to log writes: after this no TLB and no table lets the guest write a frame unseen. Only
+   * called if the backend has {@link PagingBackend.Feature#LOG_DIRTY}.
+   */
+  default Errno enableLogDirty() {
+    return Errno.EOPNOTSUPP;
+  }
+
+  /** Ends logging: nothing needs to be seen any more. */
+  default Errno disableLogDirty() {
+    return Errno.EOPNOTSUPP;
+  }
+
+  /**
+   * Brings the log up to date with what hardware has logged (PML), before the bitmap is read. On
+   * the thread that holds the domain at a safe point.
+   */
+  default void drainLogDirty() {}
+
+  /** Begins a new round: what the bitmap has answered must be seen again at the next write. */
+  default Errno cleanLogDirty() {
+    return Errno.EOPNOTSUPP;
+  }
 
   /** Lets go of everything; afterwards no table of the backend is in use by hardware. */
   void detach();

@@ -31,6 +31,17 @@ public interface PagingMode {
   Resolution pageFault(Vcpu vcpu);
 
   /**
+   * A walk in the second dimension failed: a nested page fault, an EPT violation or an EPT
+   * misconfiguration; details are in the control block. Must not answer {@link Resolution#FIXED}
+   * for ever while nothing changes. Only called of backends that set a nested root.
+   *
+   * @param vcpu the vCPU, out of its block
+   */
+  default Resolution nestedFault(Vcpu vcpu) {
+    throw new IllegalStateException("a nested fault without nested tables");
+  }
+
+  /**
    * The guest executed INVLPG or its like and it was intercepted.
    *
    * @param linear canonical linear address

@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.quire.api.domain;
+
+import dev.quire.api.address.Gfn;
+import dev.quire.api.address.Maddr;
+import dev.quire.api.address.Mfn;
+import java.util.List;
+import org.osgi.annotation.versioning.ProviderType;
+
+/**
+ * A domain's physical-to-machine map: tables in machine memory, out of the domain's {@link
+ * PagingPool}, in the format that the backend asked for. It belongs to the domain; the backend
+ * reads it, or gives its root to hardware. Each change tells the backend before and after, keeps
+ * the M2P in step, and is complete (no TLB allows the old entry any more) when the call returns
+ * (law 4), unless flushes are {@link #deferFlushes deferred}.
+ *
+ * <p>Semantics: Xen's {@code mm/p2m.c}, {@code p2m-pt.c}, {@code p2m-ept.c}. Where the real design
+ * leaves a partial effect, the method says so.
+ */
+@ProviderType
+public interface P2m {
+  /** Ask nothing but what the entry is now. */
+  int LOOK = 0;
+
+  /** Populate-on-demand frames are populated ({@code P2M_ALLOC}). */
+  int ALLOC = 1;
+
+  /** Shared frames are unshared; implies {@link #ALLOC} ({@code P2M_UNSHARE}). */
+  int UNSHARE = 3;
+
+  /** The format of the tables. */
+  P2mFormat format();
+
+  /** Address of the root table. Unit: bytes. */
+  @Maddr
+  long root();
+
+  /** Levels of the tables. */
+  int levels();
+
+  /**
+   * What a guest frame is, pending recalculation applied but not written ({@code get_entry}).
+   *
+   * @return a {@link P2mEntry}; a frame that has no entry is MMIO_DM
+   */
+  long get(@Gfn long gfn);
+
+  /**
+   * The same, locked: nothing changes the entry until {@link #putGfn} ({@code
+   * get_gfn_type_access}).
+   *
+   * @param query {@link #LOOK}, {@link #ALLOC} or {@link #UNSHARE}
+   */
+  long getGfn(@Gfn long gfn, int query);
+
+  /** Ends what {@link #getGfn} began. */
+  void putGfn(@Gfn long gfn);
+
+  /**
+   * Maps guest frames to machine frames ({@code p2m_add_page}): M2P and aliases kept right.
+   *
+   * @param gfn first guest frame
+   * @param mfn first machine frame
+   * @param order any; the largest mappings that alignment and limits allow are used
+   * @return EPERM, ENOMEM (the frames below the first that failed are mapped), EINVAL
+   */
+  Errno add(@Gfn long gfn, @Mfn long mfn, int order, P2mType type);
+
+  /**
+   * Unmaps guest frames, which must be mapped to these machine frames ({@code p2m_remove_page}).
+   *
+   * @return EILSEQ if one is not
+   */
+  Errno remove(@Gfn long gfn, @Mfn long mfn, int order);
+
+  /**
+   * Sets entries as they are given, without M2P or checks of what was there: for hypervisor parts
+   * that know ({@code p2m_set_entry}).
+   *
+   * @param mfn first machine frame, or -1 for none
+   */
+  Errno set(@Gfn long gfn, @Mfn long mfn, int order, P2mType type, P2mAccess access);
+
+  /**
+   * Changes the type of one frame ({@code p2m_change_type_one}).
+   *
+   * @return EBUSY if it is not {@code from}
+   */
+  Errno changeType(@Gfn long gfn, P2mType from, P2mType to);
+
+  /**
+   * Changes a range between RAM_RW and RAM_LOGDIRTY lazily ({@code p2m_change_type_range}): entries
+   * are marked from the top and recalculated when next used.
+   */
+  Errno changeTypeRange(@Gfn long first, long count, P2mType from, P2mType to);
+
+  /** The same for all there is ({@code p2m_change_entry_type_global}). */
+  Errno changeTypeGlobal(P2mType from, P2mType to);
+
+  /**
+   * Works off pending recalculation on the way to a frame, after an exit that it caused: an EPT
+   * misconfiguration, or a nested fault on an entry with U/S clear ({@code resolve_misconfig},
+   * {@code do_recalc}).
+   *
+   * @return OK if anything was fixed, ENOENT if there was nothing to do, ENOMEM
+   */
+  Errno recalculate(@Gfn long gfn);
+
+  /**
+   * Maps a device frame for pass-through, or a frame of another domain ({@code
+   * set_typed_p2m_entry}).
+   *
+   * @param type MMIO_DIRECT, MAP_FOREIGN, GRANT_MAP_RW or GRANT_MAP_RO
+   * @return EPERM if another special entry is there
+   */
+  Errno setSpecial(@Gfn long gfn, @Mfn long mfn, int order, P2mType type, P2mAccess access);
+
+  /** Unmaps what {@link #setSpecial} mapped; EILSEQ if it is not that frame. */
+  Errno clearSpecial(@Gfn long gfn, @Mfn long mfn, int order);
+
+  /** Splits the superpage around a frame down to 4 KiB mappings; ENOMEM changes nothing. */
+  Errno shatter(@Gfn long gfn);
+
+  /** From now on changes need no flush each; nests. Frames are not freed meanwhile. */
+  void deferFlushes();
+
+  /** Ends {@link #deferFlushes}: one flush for all, then what was to be freed is. */
+  void flushDeferred();
+
+  /** One past the highest guest frame that was ever mapped. */
+  @Gfn
+  long end();
+
+  /** How many frames of the pool the tables take. */
+  long tableFrames();
+
+  /** Recomputes all that should hold from scratch; a sentence for each thing that does not. */
+  List<String> audit();
+}
