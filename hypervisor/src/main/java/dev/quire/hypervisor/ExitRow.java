@@ -27,6 +27,15 @@ enum ExitRow {
   /** The hypervisor, for the operands; then the paging mode. */
   INVPCID(ExitReason.INVPCID, InvalidationExit::pcid),
 
+  /** Nobody yet: no backend has a second dimension. */
+  NESTED_FAULT(ExitReason.NESTED_FAULT, (vcpu, cpu, block) -> Resolution.CRASH),
+
+  /** Nobody yet. */
+  EPT_MISCONFIGURATION(ExitReason.EPT_MISCONFIGURATION, (vcpu, cpu, block) -> Resolution.CRASH),
+
+  /** Nobody yet. */
+  PML_FULL(ExitReason.PML_FULL, (vcpu, cpu, block) -> Resolution.CRASH),
+
   /** The guest interface. A guest that has none executes an instruction that its CPU lacks. */
   HYPERCALL(ExitReason.HYPERCALL, (vcpu, cpu, block) -> inject(vcpu, Vector.UD));
 

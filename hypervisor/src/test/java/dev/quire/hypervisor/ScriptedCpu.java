@@ -90,6 +90,41 @@ final class ScriptedCpu implements Cpu {
   }
 
   @Override
+  public void invept(long root) {
+    flushes.add("root " + Long.toHexString(root));
+  }
+
+  @Override
+  public void inveptAll() {
+    flushes.add("every root");
+  }
+
+  @Override
+  public void invvpidAddress(int vpid, long linear) {
+    flushes.add("vpid " + vpid + " at " + Long.toHexString(linear));
+  }
+
+  @Override
+  public void invvpidContext(int vpid) {
+    flushes.add("vpid " + vpid);
+  }
+
+  @Override
+  public void invvpidAll() {
+    flushes.add("every vpid");
+  }
+
+  @Override
+  public void invvpidContextNonGlobal(int vpid) {
+    flushes.add("vpid " + vpid + " but globals");
+  }
+
+  @Override
+  public void invlpga(long linear, int asid) {
+    flushes.add("asid " + asid + " at " + Long.toHexString(linear));
+  }
+
+  @Override
   public long requestFlush() {
     return 0;
   }

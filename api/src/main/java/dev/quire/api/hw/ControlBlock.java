@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.quire.api.hw;
 
+import dev.quire.api.address.Gpa;
 import dev.quire.api.address.Gva;
 
 /**
@@ -12,6 +13,7 @@ import dev.quire.api.address.Gva;
  */
 public final class ControlBlock {
   private final Registers registers = new Registers();
+  private final NestedPaging nested = new NestedPaging();
   private int tag;
   private boolean kernelIsUser;
   private long cr0Shadow;
@@ -30,10 +32,17 @@ public final class ControlBlock {
   private int exitErrorCode;
   private @Gva long exitLinear;
   private long exitFault;
+  private @Gpa long exitGuestPhysical;
+  private long exitQualification;
 
   /** The registers that the hardware runs with. */
   public Registers registers() {
     return registers;
+  }
+
+  /** The second dimension: nested or extended page tables; off at the beginning. */
+  public NestedPaging nested() {
+    return nested;
   }
 
   /** The address-space tag: VPID or ASID. 0 is the host's own. */
@@ -148,7 +157,10 @@ public final class ControlBlock {
     return exitErrorCode;
   }
 
-  /** The linear address of such an exit, if it is a page fault: what CR2 is loaded with. */
+  /**
+   * The linear address of such an exit, if it is a page fault: what CR2 is loaded with. Of an exit
+   * in the second dimension, the guest-linear address.
+   */
   public @Gva long exitLinear() {
     return exitLinear;
   }
@@ -162,6 +174,40 @@ public final class ControlBlock {
   public void exit(int vector, int errorCode, @Gva long linear, long fault) {
     exitVector = vector;
     exitErrorCode = errorCode;
+    exitLinear = linear;
+    exitFault = fault;
+  }
+
+  /**
+   * The guest-physical address of an exit by {@link ExitReason#NESTED_FAULT}, {@link
+   * ExitReason#EPT_MISCONFIGURATION} or {@link ExitReason#PML_FULL}: EXITINFO2, or the VMCS field
+   * of that name. Of an access to a guest's table it is the address of the entry.
+   */
+  public @Gpa long exitGuestPhysical() {
+    return exitGuestPhysical;
+  }
+
+  /**
+   * What an exit by {@link ExitReason#NESTED_FAULT} says of the access, to be read by {@link
+   * dev.quire.api.x86.NestedFault}: EXITINFO1, or the exit qualification. 0 for the other two.
+   */
+  public long exitQualification() {
+    return exitQualification;
+  }
+
+  /**
+   * Says what happened in the second dimension; for the CPU.
+   *
+   * @param qualification of {@link dev.quire.api.x86.NestedFault}
+   * @param guestPhysical the address that the nested tables did not translate
+   * @param linear the guest-linear address, 0 if there is none
+   * @param fault the rule that refused and the level of the nested entry, as a {@link
+   *     dev.quire.api.x86.Translation}
+   */
+  public void exitNested(
+      long qualification, @Gpa long guestPhysical, @Gva long linear, long fault) {
+    exitQualification = qualification;
+    exitGuestPhysical = guestPhysical;
     exitLinear = linear;
     exitFault = fault;
   }

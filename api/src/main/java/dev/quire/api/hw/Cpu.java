@@ -2,6 +2,7 @@
 package dev.quire.api.hw;
 
 import dev.quire.api.address.Gva;
+import dev.quire.api.address.Maddr;
 import org.jspecify.annotations.Nullable;
 import org.osgi.annotation.versioning.ProviderType;
 
@@ -38,7 +39,9 @@ public interface Cpu {
   void flush();
 
   /**
-   * Drops every cached translation of one tag.
+   * Drops every cached translation of one tag: what must precede the reuse of an ASID, and the only
+   * way to make a changed NPT take effect (APM vol. 2, 15.16). With EPT, guest-physical mappings
+   * have no tag and stay.
    *
    * @param tag VPID or ASID
    */
@@ -51,6 +54,47 @@ public interface Cpu {
    * @param linear any address in the page
    */
   void flushLinear(int tag, @Gva long linear);
+
+  /**
+   * INVEPT, single context: drops guest-physical and combined mappings made by way of one root,
+   * whatever their VPID and PCID (SDM vol. 3, 29.4.3.1). Intel only.
+   *
+   * @param root address of the EPT root. Unit: bytes
+   */
+  void invept(@Maddr long root);
+
+  /** INVEPT, all contexts: those made by way of any root. Intel only. */
+  void inveptAll();
+
+  /**
+   * INVVPID, individual address: drops linear and combined mappings of one page, global ones too,
+   * for every PCID and root. Guest-physical mappings stay, here and in the other types. Intel only.
+   *
+   * @param vpid tag; not 0
+   * @param linear any address in the page
+   */
+  void invvpidAddress(int vpid, @Gva long linear);
+
+  /** INVVPID, single context: drops linear and combined mappings of one VPID. Intel only. */
+  void invvpidContext(int vpid);
+
+  /** INVVPID, all contexts: drops linear and combined mappings of every VPID but 0. Intel only. */
+  void invvpidAll();
+
+  /**
+   * INVVPID, single context retaining globals: drops linear and combined mappings of one VPID that
+   * are not global. Intel only.
+   */
+  void invvpidContextNonGlobal(int vpid);
+
+  /**
+   * INVLPGA: drops the translations of one page for one ASID, global ones too (APM vol. 3). AMD
+   * only.
+   *
+   * @param linear any address in the page
+   * @param asid tag
+   */
+  void invlpga(@Gva long linear, int asid);
 
   /**
    * Asks, from any thread, that every translation be dropped: the interrupt of a shootdown. The CPU

@@ -26,6 +26,19 @@ public enum ExitReason {
   INVPCID,
   /** A hypercall. */
   HYPERCALL,
+  /**
+   * A nested page fault (AMD) or EPT violation (Intel): the second dimension does not permit the
+   * access. Details: {@link ControlBlock#exitQualification} and {@link
+   * ControlBlock#exitGuestPhysical}.
+   */
+  NESTED_FAULT,
+  /** An EPT entry that no table may hold (SDM vol. 3, 29.3.3.1). */
+  EPT_MISCONFIGURATION,
+  /**
+   * A write would set a D flag of EPT, and the page-modification log is full: drain it, set {@link
+   * NestedPaging#pmlIndex} and enter again. The write is not begun.
+   */
+  PML_FULL,
   /** The budget of operations is used up. */
   PREEMPTED
 }

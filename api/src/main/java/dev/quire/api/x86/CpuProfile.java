@@ -3,6 +3,7 @@ package dev.quire.api.x86;
 
 import java.util.EnumSet;
 import java.util.Set;
+import org.jspecify.annotations.Nullable;
 
 /**
  * What CPUID would say of a CPU, as far as paging goes. Made by the launcher from the
@@ -51,7 +52,47 @@ public record CpuProfile(Vendor vendor, int physicalBits, Set<Feature> features)
     /** Protection keys for supervisor pages. */
     PKS,
     /** 5-level paging. */
-    LA57
+    LA57,
+    /** Nested paging. AMD. */
+    NPT(Vendor.AMD),
+    /** Extended page tables. Intel. */
+    EPT(Vendor.INTEL),
+    /** EPT entries may allow fetches without reads. */
+    EPT_EXECUTE_ONLY(Vendor.INTEL),
+    /** 2 MiB pages in EPT. */
+    EPT_2M(Vendor.INTEL),
+    /** 1 GiB pages in EPT. */
+    EPT_1G(Vendor.INTEL),
+    /** A and D flags in EPT. */
+    EPT_AD(Vendor.INTEL),
+    /** EPT of five levels. */
+    EPT_5_LEVEL(Vendor.INTEL),
+    /** EPT entries tell fetches of user mode from those of supervisor mode. */
+    MODE_BASED_EXECUTE(Vendor.INTEL),
+    /** Page-modification logging. */
+    PML(Vendor.INTEL),
+    /** TLB entries carry VPIDs, and there is INVVPID. */
+    VPID(Vendor.INTEL),
+    /**
+     * A marked entry of the first dimension's root switches to nested mode. No real CPU has it, so
+     * it is never among {@link CpuProfile#full}.
+     */
+    SWITCHING_BIT;
+
+    private final @Nullable Vendor vendor;
+
+    Feature() {
+      vendor = null;
+    }
+
+    Feature(Vendor vendor) {
+      this.vendor = vendor;
+    }
+
+    /** Whether CPUs of a vendor may have it. */
+    public boolean isOf(Vendor maker) {
+      return vendor == null || vendor == maker;
+    }
   }
 
   /** Checks the width and copies the set. */
@@ -59,12 +100,24 @@ public record CpuProfile(Vendor vendor, int physicalBits, Set<Feature> features)
     if (physicalBits < 32 || physicalBits > 52) {
       throw new IllegalArgumentException("MAXPHYADDR " + physicalBits + " is not within 32..52");
     }
+    for (Feature feature : features) {
+      if (!feature.isOf(vendor)) {
+        throw new IllegalArgumentException("a CPU by " + vendor + " cannot have " + feature);
+      }
+    }
     features = Set.copyOf(features);
   }
 
-  /** A CPU with every feature of this list. */
+  /** A CPU with every feature that {@linkplain #allOf its vendor's} real ones may have. */
   public static CpuProfile full(Vendor vendor, int physicalBits) {
-    return new CpuProfile(vendor, physicalBits, EnumSet.allOf(Feature.class));
+    return new CpuProfile(vendor, physicalBits, allOf(vendor));
+  }
+
+  /** Every feature that real CPUs of a vendor may have, in a set of its own. */
+  public static EnumSet<Feature> allOf(Vendor vendor) {
+    EnumSet<Feature> all = EnumSet.allOf(Feature.class);
+    all.removeIf(feature -> !feature.isOf(vendor) || feature == Feature.SWITCHING_BIT);
+    return all;
   }
 
   /** Whether the CPU has {@code feature}. */

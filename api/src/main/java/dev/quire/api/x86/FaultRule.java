@@ -33,7 +33,27 @@ public enum FaultRule {
   /** The linear address is not canonical: #GP(0), no walk. */
   NOT_CANONICAL("SDM vol. 1, 3.3.7.1"),
   /** A table lies in a guest frame that is no memory: a software walk cannot go on. */
-  TABLE_NOT_MEMORY("hap-p2m: missing guest table frame");
+  TABLE_NOT_MEMORY("hap-p2m: missing guest table frame"),
+  /** A nested entry is not present: P = 0, or none of R, W and X. */
+  NESTED_NOT_PRESENT("APM vol. 2, 15.25.6; SDM vol. 3, 29.3.3.2"),
+  /** NPT: a present nested entry has a bit set that must be zero. */
+  NESTED_RESERVED_BIT("APM vol. 2, 15.25.6"),
+  /** NPT: U/S = 0 in a nested entry, and nested walks are user accesses. */
+  NESTED_SUPERVISOR("APM vol. 2, 15.25.5"),
+  /** EPT: R = 0 in a nested entry of a walk for a read. */
+  NESTED_NOT_READABLE("SDM vol. 3, 29.3.3.2"),
+  /** A write, or an access to a guest's table that counts as one, and no right to write. */
+  NESTED_READ_ONLY("APM vol. 2, 15.25.6; SDM vol. 3, 29.3.3.2"),
+  /** A fetch, and a nested entry that forbids it. */
+  NESTED_NO_EXECUTE("APM vol. 2, 15.25.6; SDM vol. 3, 29.3.3.2"),
+  /** EPT misconfiguration: W without R, or X without R on a CPU without execute-only pages. */
+  EPT_RIGHTS_COMBINATION("SDM vol. 3, 29.3.3.1"),
+  /** EPT misconfiguration: a bit set that must be zero at this level. */
+  EPT_RESERVED_BIT("SDM vol. 3, 29.3.3.1"),
+  /** EPT misconfiguration: no such memory type. */
+  EPT_MEMORY_TYPE("SDM vol. 3, 29.3.3.1"),
+  /** The page-modification log is full. */
+  PML_FULL("SDM vol. 3, 29.3.6");
 
   private static final FaultRule[] ALL = values();
 

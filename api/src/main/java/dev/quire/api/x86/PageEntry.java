@@ -36,6 +36,12 @@ public final class PageEntry {
   /** Global; ignored in entries that refer to a table. */
   public static final long G = 1L << 8;
 
+  /**
+   * Software's bit that means "switch to nested mode below" in an entry of the root, on a CPU with
+   * {@link CpuProfile.Feature#SWITCHING_BIT}. No real CPU has that.
+   */
+  public static final long SWITCHES = 1L << 58;
+
   /** Execute disable. */
   public static final long NX = 1L << 63;
 

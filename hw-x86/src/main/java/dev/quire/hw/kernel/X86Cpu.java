@@ -2,6 +2,7 @@
 package dev.quire.hw.kernel;
 
 import dev.quire.api.address.Gva;
+import dev.quire.api.address.Maddr;
 import dev.quire.api.hw.ControlBlock;
 import dev.quire.api.hw.ControlRegisterUnit;
 import dev.quire.api.hw.Counters;
@@ -154,6 +155,41 @@ public final class X86Cpu implements Cpu {
   @Override
   public void flushLinear(int tag, @Gva long linear) {
     translation.dropLinear(tag, linear);
+  }
+
+  @Override
+  public void invept(@Maddr long root) {
+    translation.dropAll();
+  }
+
+  @Override
+  public void inveptAll() {
+    translation.dropAll();
+  }
+
+  @Override
+  public void invvpidAddress(int vpid, @Gva long linear) {
+    translation.dropLinear(vpid, linear);
+  }
+
+  @Override
+  public void invvpidContext(int vpid) {
+    translation.dropTag(vpid);
+  }
+
+  @Override
+  public void invvpidAll() {
+    translation.dropAll();
+  }
+
+  @Override
+  public void invvpidContextNonGlobal(int vpid) {
+    translation.dropTag(vpid);
+  }
+
+  @Override
+  public void invlpga(@Gva long linear, int asid) {
+    translation.dropLinear(asid, linear);
   }
 
   @Override

@@ -101,13 +101,13 @@ class DifferentialTest {
   }
 
   private static MachineSpec spec(SplittableRandom random, TlbGeometry geometry) {
-    Set<Feature> features = EnumSet.allOf(Feature.class);
+    Vendor vendor = random.nextInt(3) == 0 ? Vendor.AMD : Vendor.INTEL;
+    Set<Feature> features = CpuProfile.allOf(vendor);
     for (Feature feature : EnumSet.of(Feature.PAGE_1G, Feature.PSE36, Feature.INVPCID)) {
       if (random.nextInt(4) == 0) {
         features.remove(feature);
       }
     }
-    Vendor vendor = random.nextInt(3) == 0 ? Vendor.AMD : Vendor.INTEL;
     CpuProfile profile = new CpuProfile(vendor, 36 + random.nextInt(17), features);
     return MachineSpec.bare(profile).withRam(RandomTables.RAM).withTlb(geometry);
   }

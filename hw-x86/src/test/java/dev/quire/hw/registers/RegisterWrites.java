@@ -13,7 +13,6 @@ import dev.quire.api.x86.Cr0;
 import dev.quire.api.x86.Cr4;
 import dev.quire.api.x86.Efer;
 import java.util.Arrays;
-import java.util.EnumSet;
 import java.util.Set;
 
 /** A CPU's registers, the states that tests begin in, and what a refused write must leave alone. */
@@ -46,7 +45,7 @@ final class RegisterWrites {
   }
 
   static CpuProfile without(Vendor vendor, Feature... absent) {
-    Set<Feature> features = EnumSet.allOf(Feature.class);
+    Set<Feature> features = CpuProfile.allOf(vendor);
     features.removeAll(Arrays.asList(absent));
     return new CpuProfile(vendor, PHYSICAL_BITS, features);
   }

@@ -41,9 +41,9 @@ public record MachineSettings(
   private static final long HOLE_END = 0x100000;
 
   static MachineSettings read(Section section) {
-    Set<Feature> features = features(section);
     int width = section.number("maxphyaddr", 32, 52);
     Vendor vendor = section.choice("vendor", Vendor.class);
+    Set<Feature> features = features(section, vendor);
     Setting<String> cache = section.named("cache");
     TlbSettings tlb = TlbSettings.read(section.section("tlb"));
     MachineSettings settings =
@@ -60,17 +60,25 @@ public record MachineSettings(
     return settings;
   }
 
-  /** Names in order; {@code all} adds every feature, a name with a minus takes one away. */
-  private static Set<Feature> features(Section section) {
+  /**
+   * Names in order; {@code all} adds every feature of the vendor's CPUs, a name with a minus takes
+   * one away.
+   */
+  private static Set<Feature> features(Section section, Vendor vendor) {
     Set<Feature> features = EnumSet.noneOf(Feature.class);
     for (Setting<String> entry : section.texts("features")) {
       String name = entry.value();
       if (name.equals("all")) {
-        features.addAll(EnumSet.allOf(Feature.class));
+        features.addAll(CpuProfile.allOf(vendor));
       } else if (name.startsWith("-")) {
         features.remove(section.choice("features", name.substring(1), Feature.class));
       } else {
         features.add(section.choice("features", name, Feature.class));
+      }
+    }
+    for (Feature feature : features) {
+      if (!feature.isOf(vendor)) {
+        throw section.bad("features", "no CPU of this vendor has " + feature);
       }
     }
     return features;
