@@ -3,8 +3,10 @@ package dev.quire.bench;
 
 import com.github.luben.zstd.ZstdInputStream;
 import dev.quire.api.domain.Domain;
+import dev.quire.api.domain.DomainSpec;
 import dev.quire.api.domain.Hypervisor;
 import dev.quire.api.domain.HypervisorFactory;
+import dev.quire.api.guest.Toolstack;
 import dev.quire.api.guest.Workload;
 import dev.quire.api.guest.WorkloadFactory;
 import dev.quire.api.guest.WorkloadMonitor;
@@ -111,9 +113,11 @@ final class FileToCounters implements Callable<Integer> {
 
   private static long replayOnce(Path trace, Machine machine) {
     Hypervisor hypervisor = Services.only(HypervisorFactory.class).create(machine);
-    Domain domain = hypervisor.createOwner(Services.nativePaging(), 1);
+    DomainSpec whole =
+        new DomainSpec(1, machine.memory().ram(), DomainSpec.Placement.IDENTITY, 0, 0, 1);
+    Domain domain = hypervisor.createDomain(Services.nativePaging(), whole);
     try (Workload workload = open(trace)) {
-      WorkloadReport report = workload.run(domain, WorkloadMonitor.NONE);
+      WorkloadReport report = workload.run(domain, Toolstack.NONE, WorkloadMonitor.NONE);
       return report.differences();
     } finally {
       hypervisor.destroy(domain);

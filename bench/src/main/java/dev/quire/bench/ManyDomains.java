@@ -2,9 +2,9 @@
 package dev.quire.bench;
 
 import dev.quire.api.address.Addresses;
-import dev.quire.api.address.Gfn;
 import dev.quire.api.address.Gva;
 import dev.quire.api.domain.Domain;
+import dev.quire.api.domain.DomainSpec;
 import dev.quire.api.domain.Hypervisor;
 import dev.quire.api.domain.HypervisorFactory;
 import dev.quire.api.domain.RunResult;
@@ -65,7 +65,11 @@ final class ManyDomains {
   }
 
   private void create() {
-    Domain domain = hypervisor.createDomain(backend, 1, TABLES + PAGES);
+    long bytes = (long) (TABLES + PAGES) * Addresses.PAGE_SIZE;
+    List<Ram> memory = List.of(new Ram(domains.size() * bytes, bytes));
+    Domain domain =
+        hypervisor.createDomain(
+            backend, new DomainSpec(1, memory, DomainSpec.Placement.IDENTITY, 0, 0, 1));
     for (int table = 0; table < TABLES - 1; table++) {
       int index = (int) (LINEAR >>> 39 - 9 * table) & 511;
       store(domain, table, index, table + 1);
@@ -80,12 +84,11 @@ final class ManyDomains {
   private static void store(Domain domain, int table, int index, int target) {
     long offset = (long) index * Long.BYTES;
     long entry = address(domain, target) | ENTRY;
-    @Gfn long frame = Addresses.advance(domain.firstFrame(), table);
-    domain.deviceStore(Addresses.gfnToGpa(frame, offset), Long.BYTES, entry);
+    domain.deviceStore(Addresses.gpa(address(domain, table) + offset), Long.BYTES, entry);
   }
 
   private static long address(Domain domain, int frame) {
-    return Addresses.gfnToGpa(Addresses.advance(domain.firstFrame(), frame), 0);
+    return domain.spec().memory().get(0).start() + (long) frame * Addresses.PAGE_SIZE;
   }
 
   private void run(Domain domain) {

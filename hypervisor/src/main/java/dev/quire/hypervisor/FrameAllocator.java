@@ -7,7 +7,6 @@ import dev.quire.api.hw.FrameMapper;
 import dev.quire.api.hw.MachineSpec.Ram;
 import java.util.List;
 import java.util.Map;
-import java.util.Objects;
 import java.util.TreeMap;
 
 /**
@@ -39,24 +38,53 @@ final class FrameAllocator {
    */
   @Mfn
   long allocate(long count) {
-    long first = lowestRunOf(count);
-    if (first != FrameMapper.NONE) {
-      long length = Objects.requireNonNull(runs.remove(first));
-      if (length > count) {
-        runs.put(first + count, length - count);
-      }
-      free -= count;
-    }
-    return Addresses.mfn(first);
+    return allocate(count, 1, 0);
   }
 
-  private long lowestRunOf(long count) {
+  /**
+   * Takes frames in a row, the lowest there are at a place in blocks of frames.
+   *
+   * @param count how many
+   * @param block size of the blocks, a power of two. Unit: frames
+   * @param place where in its block the first lies
+   * @return the first, or {@link FrameMapper#NONE} if there are no so many in a row at such a place
+   */
+  @Mfn
+  long allocate(long count, long block, long place) {
     for (Map.Entry<Long, Long> run : runs.entrySet()) {
-      if (run.getValue() >= count) {
-        return run.getKey();
+      long first = run.getKey() + (place - run.getKey() & block - 1);
+      if (first + count <= run.getKey() + run.getValue()) {
+        cut(run.getKey(), run.getValue(), first, count);
+        return Addresses.mfn(first);
       }
     }
-    return FrameMapper.NONE;
+    return Addresses.mfn(FrameMapper.NONE);
+  }
+
+  /**
+   * Takes these very frames.
+   *
+   * @return whether all were free; if not, nothing has changed
+   */
+  boolean take(@Mfn long first, long count) {
+    Map.Entry<Long, Long> run = runs.floorEntry(first);
+    if (run == null || run.getKey() + run.getValue() < first + count) {
+      return false;
+    }
+    cut(run.getKey(), run.getValue(), first, count);
+    return true;
+  }
+
+  private void cut(long start, long length, long first, long count) {
+    runs.remove(start);
+    if (first > start) {
+      runs.put(start, first - start);
+    }
+    long rest = start + length - (first + count);
+    if (rest > 0) {
+      runs.put(first + count, rest);
+    }
+    free -= count;
   }
 
   /**

@@ -7,13 +7,20 @@ import dev.quire.api.address.Gpa;
 import dev.quire.api.address.Maddr;
 import dev.quire.api.address.Mfn;
 import dev.quire.api.domain.Domain;
+import dev.quire.api.domain.DomainSpec;
+import dev.quire.api.domain.LogDirty;
+import dev.quire.api.domain.P2m;
+import dev.quire.api.domain.PagingPool;
 import dev.quire.api.domain.Vcpu;
+import dev.quire.api.hw.ControlBlock;
 import dev.quire.api.hw.ControlRegisterUnit.PdpteSource;
 import dev.quire.api.hw.FrameMapper;
 import dev.quire.api.hw.Machine;
 import dev.quire.api.hw.PhysicalMemory;
+import dev.quire.api.paging.BackendUnavailableException;
 import dev.quire.api.paging.PagingBackend;
 import dev.quire.api.paging.PagingDomain;
+import dev.quire.api.paging.PagingMode;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -34,42 +41,72 @@ final class GuestDomain implements Domain, FrameMapper, PdpteSource {
 
   private final int id;
   private final Machine machine;
+  private final DomainSpec spec;
   private final GuestFrames frames;
+  private final Scheduler scheduler;
   private final GuestVcpu[] vcpus;
   private volatile @Nullable Attachment attachment;
   private volatile @Nullable String crashReason;
 
-  GuestDomain(int id, Machine machine, Scheduler scheduler, GuestFrames frames, int count) {
+  GuestDomain(int id, Machine machine, Scheduler scheduler, DomainSpec spec, GuestFrames frames) {
     this.id = id;
     this.machine = machine;
+    this.spec = spec;
     this.frames = frames;
-    vcpus = new GuestVcpu[count];
-    for (int number = 0; number < count; number++) {
+    this.scheduler = scheduler;
+    vcpus = new GuestVcpu[spec.vcpus()];
+    for (int number = 0; number < vcpus.length; number++) {
       vcpus[number] = new GuestVcpu(this, number, scheduler);
     }
   }
 
-  /** Hands the domain to a backend; if that throws, nothing has changed. */
+  /**
+   * Hands the domain to a backend, with every vCPU at a safe point; if that throws, nothing has
+   * changed and the backend before goes on.
+   */
   void attach(PagingBackend backend) {
-    PagingDomain paging = backend.attach(this);
+    scheduler.quiesce(vcpus, () -> attachQuiet(backend));
+  }
+
+  private void attachQuiet(PagingBackend backend) {
+    if (backend.p2mFormat() != null) {
+      throw new BackendUnavailableException("there is no p2m yet");
+    }
+    ControlBlock[] before = new ControlBlock[vcpus.length];
+    PagingMode[] modes = new PagingMode[vcpus.length];
+    for (int i = 0; i < vcpus.length; i++) {
+      before[i] = vcpus[i].renewControl();
+    }
+    PagingDomain paging = null;
     try {
-      for (GuestVcpu vcpu : vcpus) {
-        vcpu.mode(paging.updatePagingModes(vcpu));
+      paging = backend.attach(this);
+      for (int i = 0; i < vcpus.length; i++) {
+        modes[i] = paging.updatePagingModes(vcpus[i]);
       }
     } catch (RuntimeException refused) {
-      paging.detach();
+      if (paging != null) {
+        paging.detach();
+      }
+      for (int i = 0; i < vcpus.length; i++) {
+        vcpus[i].control(before[i]);
+      }
       throw refused;
     }
+    Attachment old = attachment;
+    for (int i = 0; i < vcpus.length; i++) {
+      vcpus[i].mode(modes[i]);
+    }
     attachment = new Attachment(backend, paging);
+    if (old != null) {
+      scheduler.flush(vcpus);
+      old.paging().detach();
+    }
   }
 
   /** Ends the domain: no vCPU runs again, no backend holds it. */
   void end() {
     crash("it was destroyed");
-    for (GuestVcpu vcpu : vcpus) {
-      vcpu.awaitSafePoint();
-    }
-    paging().detach();
+    scheduler.quiesce(vcpus, () -> paging().detach());
   }
 
   /** Lets the domain die, at the next safe point of each vCPU; the first reason stands. */
@@ -119,18 +156,38 @@ final class GuestDomain implements Domain, FrameMapper, PdpteSource {
   }
 
   @Override
+  public @Gfn long mfnToGfn(@Mfn long mfn) {
+    return frames.toGuest(mfn);
+  }
+
+  @Override
+  public DomainSpec spec() {
+    return spec;
+  }
+
+  @Override
   public boolean isIdentity() {
     return frames.isIdentity();
   }
 
   @Override
-  public @Gfn long firstFrame() {
-    return frames.first();
+  public boolean isTranslated() {
+    return false;
   }
 
   @Override
-  public long frames() {
-    return frames.memory();
+  public P2m p2m() {
+    throw new IllegalStateException("domain " + id + " has no p2m");
+  }
+
+  @Override
+  public PagingPool pool() {
+    throw new UnsupportedOperationException("not yet");
+  }
+
+  @Override
+  public LogDirty logDirty() {
+    throw new UnsupportedOperationException("not yet");
   }
 
   @Override

@@ -39,7 +39,7 @@ final class GuestVcpu implements Vcpu {
   private final int number;
   private final Scheduler scheduler;
   private final Registers registers = new Registers();
-  private final ControlBlock control = new ControlBlock();
+  private ControlBlock control = new ControlBlock();
   private @Nullable PagingMode mode;
 
   private int faultVector;
@@ -70,13 +70,6 @@ final class GuestVcpu implements Vcpu {
     synchronized (cpu) {
       cpu.admit(this);
       return ExitLoop.run(this, cpu.cpu(), block);
-    }
-  }
-
-  /** Returns when the vCPU is not running; whether it will run again is for others to say. */
-  void awaitSafePoint() {
-    synchronized (scheduler.place(this)) {
-      return; // who runs holds the monitor
     }
   }
 
@@ -129,6 +122,26 @@ final class GuestVcpu implements Vcpu {
   @Override
   public ControlBlock control() {
     return control;
+  }
+
+  /**
+   * Gives the hardware a control block as at the beginning, for a backend that is about to take the
+   * domain over: nothing is intercepted, the registers are the guest's.
+   *
+   * @return the one before
+   */
+  ControlBlock renewControl() {
+    ControlBlock before = control;
+    control = new ControlBlock();
+    control.registers().set(registers);
+    control.kernelIsUser(before.kernelIsUser());
+    control.tag(before.tag());
+    return before;
+  }
+
+  /** Takes the control block back that was there before. */
+  void control(ControlBlock before) {
+    control = before;
   }
 
   // ---- exits ----

@@ -19,4 +19,27 @@ final class Scheduler {
   PhysicalCpu place(GuestVcpu vcpu) {
     return cpus[vcpu.number() % cpus.length];
   }
+
+  /** Does something while none of these vCPUs, which are one domain's, is running. */
+  void quiesce(GuestVcpu[] vcpus, Runnable action) {
+    quiesce(0, Math.min(vcpus.length, cpus.length), action);
+  }
+
+  /** Takes the monitors in ascending order, as everybody who takes several does. */
+  private void quiesce(int from, int to, Runnable action) {
+    if (from == to) {
+      action.run();
+      return;
+    }
+    synchronized (cpus[from]) {
+      quiesce(from + 1, to, action);
+    }
+  }
+
+  /** Drops what the CPUs of these vCPUs, which are one domain's and quiet, have cached. */
+  void flush(GuestVcpu[] vcpus) {
+    for (int number = 0; number < Math.min(vcpus.length, cpus.length); number++) {
+      cpus[number].cpu().flush();
+    }
+  }
 }

@@ -33,7 +33,7 @@ class ExitLoopTest {
   private final ScriptedCpu cpu = machine.cpu(0);
   private final FakeBackend backend = new FakeBackend();
   private final GuestVcpu vcpu =
-      (GuestVcpu) new MachineHypervisor(machine).createDomain(backend, 1, 8).vcpu(0);
+      (GuestVcpu) new MachineHypervisor(machine).createDomain(backend, Specs.row(1, 8)).vcpu(0);
   private final OperationBlock block = new OperationBlock(2000);
 
   @BeforeEach

@@ -16,8 +16,8 @@ class GuestDomainTest {
   @BeforeEach
   void makeADomainThatDoesNotBeginAtZero() {
     MachineHypervisor hypervisor = new MachineHypervisor(machine);
-    hypervisor.createDomain(backend, 1, 8);
-    domain = hypervisor.createDomain(backend, 1, 8);
+    hypervisor.createDomain(backend, Specs.row(1, 8));
+    domain = hypervisor.createDomain(backend, Specs.row(1, 8));
     backend.calls.clear();
   }
 

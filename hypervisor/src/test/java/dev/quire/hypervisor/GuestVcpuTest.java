@@ -35,8 +35,8 @@ class GuestVcpuTest {
   @BeforeEach
   void makeAVcpu() {
     MachineHypervisor hypervisor = new MachineHypervisor(machine);
-    hypervisor.createDomain(backend, 1, 8);
-    vcpu = (GuestVcpu) hypervisor.createDomain(backend, 1, 8).vcpu(0);
+    hypervisor.createDomain(backend, Specs.row(1, 8));
+    vcpu = (GuestVcpu) hypervisor.createDomain(backend, Specs.row(1, 8)).vcpu(0);
   }
 
   /** A run in which the hardware leaves all ones in every register. */
@@ -152,7 +152,7 @@ class GuestVcpuTest {
   void tablesThatHoldMachineAddressesAreWalkedAsTheyAre() {
     backend.features.add(Feature.IDENTITY);
     GuestVcpu identity =
-        (GuestVcpu) new MachineHypervisor(machine).createDomain(backend, 1, 8).vcpu(0);
+        (GuestVcpu) new MachineHypervisor(machine).createDomain(backend, Specs.row(1, 8)).vcpu(0);
     enterLongMode(identity, 0);
     identity.translate(0, 0, null);
     verify(machine.walker()).walk(any(), eq(0L), eq(0L), eq(null), eq(false), eq(null));

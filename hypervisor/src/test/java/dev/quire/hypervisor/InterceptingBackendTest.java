@@ -41,7 +41,8 @@ class InterceptingBackendTest {
   void bootAGuest() {
     backend.prepares = InterceptingBackendTest::intercept;
     guest =
-        new SmallGuest(new MachineHypervisor(machine).createDomain(backend, 1, SmallGuest.FRAMES));
+        new SmallGuest(
+            new MachineHypervisor(machine).createDomain(backend, Specs.row(1, SmallGuest.FRAMES)));
     guest.boot(0);
     intercept(guest.vcpu());
     backend.calls.clear();
@@ -204,8 +205,9 @@ class InterceptingBackendTest {
   @Test
   void theTablesOfAGuestWithFramesOfItsOwnAreWalkedThroughThem() {
     MachineHypervisor hypervisor = new MachineHypervisor(machine);
-    hypervisor.createDomain(backend, 1, SmallGuest.FRAMES);
-    SmallGuest second = new SmallGuest(hypervisor.createDomain(backend, 1, SmallGuest.FRAMES));
+    hypervisor.createDomain(backend, Specs.row(1, SmallGuest.FRAMES));
+    SmallGuest second =
+        new SmallGuest(hypervisor.createDomain(backend, Specs.row(1, SmallGuest.FRAMES)));
     assertThat(second.domain.isIdentity()).isFalse();
     second.vcpu().registers().set(guest.vcpu().registers());
     long found = second.vcpu().translate(SmallGuest.linear(9), Access.WRITE, null);

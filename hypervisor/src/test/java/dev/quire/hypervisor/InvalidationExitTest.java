@@ -21,7 +21,7 @@ class InvalidationExitTest {
   private final FakeMachine machine = FakeMachine.ofFrames(1, 64);
   private final FakeBackend backend = new FakeBackend();
   private final GuestVcpu vcpu =
-      (GuestVcpu) new MachineHypervisor(machine).createDomain(backend, 1, 8).vcpu(0);
+      (GuestVcpu) new MachineHypervisor(machine).createDomain(backend, Specs.row(1, 8)).vcpu(0);
 
   @BeforeEach
   void enterLongMode() {

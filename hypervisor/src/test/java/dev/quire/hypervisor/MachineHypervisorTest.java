@@ -5,12 +5,13 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.quire.api.domain.Domain;
+import dev.quire.api.domain.DomainSpec;
+import dev.quire.api.domain.DomainSpec.Placement;
 import dev.quire.api.domain.RunResult;
 import dev.quire.api.hw.FrameMapper;
 import dev.quire.api.hw.MachineSpec.Ram;
 import dev.quire.api.hw.OperationBlock;
 import dev.quire.api.paging.BackendUnavailableException;
-import dev.quire.api.paging.PagingBackend.Feature;
 import org.junit.jupiter.api.Test;
 
 class MachineHypervisorTest {
@@ -20,46 +21,41 @@ class MachineHypervisorTest {
   private final FakeBackend backend = new FakeBackend();
 
   @Test
-  void anOwnerReachesEveryFrameOfTheMachineDevicesToo() {
-    Domain owner = hypervisor.createOwner(backend, 2);
-    assertThat(owner.isIdentity()).isTrue();
-    assertThat(owner.firstFrame()).isZero();
-    assertThat(owner.frames()).isEqualTo(0x200);
-    assertThat(owner.gfnToMfn(0x90)).isEqualTo(0x90);
-    assertThat(owner.gfnToMfn((1L << 28) - 1)).isEqualTo((1L << 28) - 1);
-    assertThat(owner.gfnToMfn(1L << 28)).isEqualTo(FrameMapper.NONE);
-    assertThat(owner.gfnToMfn(-1)).isEqualTo(FrameMapper.NONE);
+  void anIdentityDomainHasTheVeryFramesThatItAsksFor() {
+    Domain domain =
+        hypervisor.createDomain(
+            backend, new DomainSpec(2, machine.memory().ram(), Placement.IDENTITY, 0, 0, 1));
+    assertThat(domain.isIdentity()).isTrue();
+    assertThat(domain.isTranslated()).isFalse();
+    assertThat(domain.spec().frames()).isEqualTo(0x180);
+    assertThat(domain.gfnToMfn(0x7f)).isEqualTo(0x7f);
+    assertThat(domain.gfnToMfn(0x90)).as("a device").isEqualTo(FrameMapper.NONE);
+    assertThat(domain.gfnToMfn(0x1ff)).isEqualTo(0x1ff);
+    assertThat(domain.gfnToMfn(0x200)).isEqualTo(FrameMapper.NONE);
+    assertThat(domain.gfnToMfn(-1)).isEqualTo(FrameMapper.NONE);
+    assertThat(domain.mfnToGfn(0x1ff)).isEqualTo(0x1ff);
+    assertThat(domain.mfnToGfn(0x90)).isEqualTo(FrameMapper.NONE);
     assertThat(hypervisor.freeFrames()).isZero();
+    hypervisor.destroy(domain);
+    assertThat(hypervisor.freeFrames()).isEqualTo(0x180);
   }
 
   @Test
-  void anOwnerIsAlone() {
-    Domain owner = hypervisor.createOwner(backend, 1);
-    assertThatThrownBy(() -> hypervisor.createOwner(backend, 1))
-        .isInstanceOf(IllegalStateException.class);
-    assertThatThrownBy(() -> hypervisor.createDomain(backend, 1, 1))
-        .isInstanceOf(IllegalStateException.class);
-    hypervisor.destroy(owner);
-    Domain other = hypervisor.createDomain(backend, 1, 1);
-    assertThatThrownBy(() -> hypervisor.createOwner(backend, 1))
-        .isInstanceOf(IllegalStateException.class);
-    hypervisor.destroy(other);
-    hypervisor.createOwner(backend, 1);
-  }
-
-  @Test
-  void theVcpusOfAnOwnerHaveACpuEach() {
-    assertThatThrownBy(() -> hypervisor.createOwner(backend, 3)).hasMessageContaining("2 CPUs");
-    Domain owner = hypervisor.createOwner(backend, 2);
-    OperationBlock block = new OperationBlock(1);
-    owner.vcpu(1).run(block);
-    assertThat(machine.cpu(0).tags).isEmpty();
-    assertThat(machine.cpu(1).tags).hasSize(1);
+  void framesThatAreNotRamOrAnothersCannotBeHad() {
+    hypervisor.createDomain(backend, Specs.identity(1, 0x10, 0x10));
+    long free = hypervisor.freeFrames();
+    for (long first : new long[] {0x01, 0x1f, 0x70, 0x1f8}) {
+      assertThatThrownBy(() -> hypervisor.createDomain(backend, Specs.identity(1, first, 0x18)))
+          .isInstanceOf(IllegalArgumentException.class)
+          .hasMessageContaining(String.format("0x%x", first));
+    }
+    assertThat(hypervisor.freeFrames()).isEqualTo(free);
+    hypervisor.createDomain(backend, Specs.identity(1, 0x20, 0x18));
   }
 
   @Test
   void vcpusOfOtherDomainsAreSpreadOverTheCpus() {
-    Domain domain = hypervisor.createDomain(backend, 5, 1);
+    Domain domain = hypervisor.createDomain(backend, Specs.row(5, 1));
     for (int number = 0; number < 5; number++) {
       domain.vcpu(number).run(new OperationBlock(1));
     }
@@ -69,48 +65,36 @@ class MachineHypervisorTest {
 
   @Test
   void domainsHaveMemoryOfTheirOwnInRam() {
-    Domain first = hypervisor.createDomain(backend, 1, 0x40);
-    Domain second = hypervisor.createDomain(backend, 1, 0x50);
+    Domain first = hypervisor.createDomain(backend, Specs.row(1, 0x40));
+    Domain second = hypervisor.createDomain(backend, Specs.row(1, 0x50));
     assertThat(first.isIdentity()).as("at machine frame 0").isTrue();
     assertThat(second.isIdentity()).isFalse();
-    assertThat(second.firstFrame()).isZero();
-    assertThat(second.frames()).isEqualTo(0x50);
     assertThat(second.gfnToMfn(0)).isEqualTo(0x100);
     assertThat(second.gfnToMfn(0x4f)).isEqualTo(0x14f);
     assertThat(second.gfnToMfn(0x50)).isEqualTo(FrameMapper.NONE);
+    assertThat(second.mfnToGfn(0x14f)).isEqualTo(0x4f);
+    assertThat(second.mfnToGfn(0x0f)).as("the first's").isEqualTo(FrameMapper.NONE);
     assertThat(hypervisor.freeFrames()).isEqualTo(0x180 - 0x90);
     assertThat(second.id()).isEqualTo(first.id() + 1);
   }
 
   @Test
-  void underAnIdentityBackendGuestFramesAreTheMachineFrames() {
-    backend.features.add(Feature.IDENTITY);
-    hypervisor.createDomain(backend, 1, 0x40);
-    Domain second = hypervisor.createDomain(backend, 1, 0x10);
-    assertThat(second.isIdentity()).isTrue();
-    assertThat(second.firstFrame()).isEqualTo(0x40);
-    assertThat(second.gfnToMfn(0x4f)).isEqualTo(0x4f);
-    assertThat(second.gfnToMfn(0x3f)).isEqualTo(FrameMapper.NONE);
-    assertThat(second.gfnToMfn(0x50)).isEqualTo(FrameMapper.NONE);
-  }
-
-  @Test
   void aDomainCannotReadWhatAnotherLeft() {
-    Domain first = hypervisor.createDomain(backend, 1, 2);
+    Domain first = hypervisor.createDomain(backend, Specs.row(1, 2));
     first.deviceStore(0x1008, 8, 42);
     hypervisor.destroy(first);
-    Domain second = hypervisor.createDomain(backend, 1, 2);
+    Domain second = hypervisor.createDomain(backend, Specs.row(1, 2));
     assertThat(second.gfnToMfn(1)).isEqualTo(1);
     assertThat(second.deviceLoad(0x1008, 8)).isZero();
   }
 
   @Test
   void aNewDomainLeavesItsNeighboursMemoryAlone() {
-    Domain first = hypervisor.createDomain(backend, 1, 2);
-    Domain second = hypervisor.createDomain(backend, 1, 2);
+    Domain first = hypervisor.createDomain(backend, Specs.row(1, 2));
+    Domain second = hypervisor.createDomain(backend, Specs.row(1, 2));
     second.deviceStore(0, 8, 42);
     hypervisor.destroy(first);
-    hypervisor.createDomain(backend, 1, 2);
+    hypervisor.createDomain(backend, Specs.row(1, 2));
     assertThat(second.deviceLoad(0, 8)).isEqualTo(42);
   }
 
@@ -118,37 +102,31 @@ class MachineHypervisorTest {
   void aRefusedDomainLeavesNothingBehind() {
     long free = hypervisor.freeFrames();
     backend.unavailable = true;
-    assertThatThrownBy(() -> hypervisor.createDomain(backend, 1, 4))
+    assertThatThrownBy(() -> hypervisor.createDomain(backend, Specs.row(1, 4)))
         .isInstanceOf(BackendUnavailableException.class);
     assertThat(hypervisor.freeFrames()).isEqualTo(free);
     backend.unavailable = false;
     backend.refusesModes = true;
-    assertThatThrownBy(() -> hypervisor.createDomain(backend, 1, 4))
+    assertThatThrownBy(() -> hypervisor.createDomain(backend, Specs.row(1, 4)))
         .isInstanceOf(BackendUnavailableException.class);
     assertThat(backend.calls).containsExactly("attach", "detach");
     assertThat(hypervisor.freeFrames()).isEqualTo(free);
     backend.refusesModes = false;
-    hypervisor.createOwner(backend, 1);
+    hypervisor.createDomain(backend, Specs.row(1, 4));
   }
 
   @Test
   void memoryThatIsNotThereIsRefusedWithWhatThereIs() {
-    assertThatThrownBy(() -> hypervisor.createDomain(backend, 1, 0x101))
+    assertThatThrownBy(() -> hypervisor.createDomain(backend, Specs.row(1, 0x101)))
         .isInstanceOf(IllegalArgumentException.class)
         .hasMessageContaining("257")
         .hasMessageContaining("384");
-    assertThatThrownBy(() -> hypervisor.createDomain(backend, 1, 0))
-        .isInstanceOf(IllegalArgumentException.class);
-    assertThatThrownBy(() -> hypervisor.createDomain(backend, 0, 1))
-        .isInstanceOf(IllegalArgumentException.class);
-    assertThatThrownBy(() -> hypervisor.createOwner(backend, 0))
-        .isInstanceOf(IllegalArgumentException.class);
   }
 
   @Test
   void aDestroyedDomainIsDetachedAndNeverRunsAgain() {
     long free = hypervisor.freeFrames();
-    Domain domain = hypervisor.createDomain(backend, 1, 4);
+    Domain domain = hypervisor.createDomain(backend, Specs.row(1, 4));
     hypervisor.destroy(domain);
     assertThat(backend.calls).endsWith("detach");
     assertThat(hypervisor.freeFrames()).isEqualTo(free);
@@ -159,23 +137,16 @@ class MachineHypervisorTest {
   }
 
   @Test
-  void aMachineWithoutRamCanHaveAnOwner() {
-    Domain owner = new MachineHypervisor(new FakeMachine(1)).createOwner(backend, 1);
-    assertThat(owner.frames()).isZero();
-    assertThat(owner.deviceLoad(0, 4)).isEqualTo(0xffffffffL);
-  }
-
-  @Test
   void tenThousandDomainsCostLittle() {
     FakeMachine large = FakeMachine.ofFrames(1, 1L << 28);
     MachineHypervisor many = new MachineHypervisor(large);
     backend.prepares = vcpu -> backend.calls.clear();
-    many.createDomain(backend, 1, 16);
+    many.createDomain(backend, Specs.row(1, 16));
     long before = heap();
     int count = 10_000;
     Domain[] domains = new Domain[count];
     for (int i = 0; i < count; i++) {
-      domains[i] = many.createDomain(backend, 1, 16);
+      domains[i] = many.createDomain(backend, Specs.row(1, 16));
     }
     long each = (heap() - before) / count;
     assertThat(each).isLessThan(1200);

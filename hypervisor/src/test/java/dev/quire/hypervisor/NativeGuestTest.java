@@ -38,7 +38,9 @@ class NativeGuestTest {
 
   private static SmallGuest guest(boolean caches) {
     MachineHypervisor hypervisor = new MachineHypervisor(machine(caches, 1));
-    SmallGuest guest = new SmallGuest(hypervisor.createOwner(new NativeBackend(), 1));
+    SmallGuest guest =
+        new SmallGuest(
+            hypervisor.createDomain(new NativeBackend(), Specs.identity(1, 0, SmallGuest.FRAMES)));
     guest.boot(0);
     return guest;
   }
@@ -147,7 +149,10 @@ class NativeGuestTest {
     SmallGuest[] guests = new SmallGuest[100];
     for (int i = 0; i < guests.length; i++) {
       guests[i] =
-          new SmallGuest(hypervisor.createDomain(new NativeBackend(), 1, SmallGuest.FRAMES));
+          new SmallGuest(
+              hypervisor.createDomain(
+                  new NativeBackend(),
+                  Specs.identity(1, (long) i * SmallGuest.FRAMES, SmallGuest.FRAMES)));
       guests[i].boot(0);
     }
     Random random = new Random(13);

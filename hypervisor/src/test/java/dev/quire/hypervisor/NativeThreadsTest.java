@@ -36,7 +36,9 @@ class NativeThreadsTest {
                   .withCpus(VCPUS)
                   .withTlb(SmallGuest.machines().presets().get("tiny").geometry()));
   private final SmallGuest guest =
-      new SmallGuest(new MachineHypervisor(machine).createOwner(new NativeBackend(), VCPUS));
+      new SmallGuest(
+          new MachineHypervisor(machine)
+              .createDomain(new NativeBackend(), Specs.identity(VCPUS, 0, SmallGuest.FRAMES)));
   private final CyclicBarrier barrier = new CyclicBarrier(VCPUS);
 
   private void onEveryVcpu(IntConsumer work) throws Exception {

@@ -15,7 +15,7 @@ class PhysicalCpuTest {
 
   private final FakeMachine machine = FakeMachine.ofFrames(2, 64);
   private final Domain domain =
-      new MachineHypervisor(machine).createDomain(new FakeBackend(), MANY, 64);
+      new MachineHypervisor(machine).createDomain(new FakeBackend(), Specs.row(MANY, 64));
 
   private GuestVcpu vcpu(int number) {
     return (GuestVcpu) domain.vcpu(number);

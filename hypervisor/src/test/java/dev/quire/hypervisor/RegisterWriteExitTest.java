@@ -24,8 +24,8 @@ class RegisterWriteExitTest {
   /** Its guest frame 0 is not the machine's. */
   private GuestVcpu secondDomain() {
     MachineHypervisor hypervisor = new MachineHypervisor(machine);
-    hypervisor.createDomain(backend, 1, 8);
-    GuestVcpu made = (GuestVcpu) hypervisor.createDomain(backend, 1, 8).vcpu(0);
+    hypervisor.createDomain(backend, Specs.row(1, 8));
+    GuestVcpu made = (GuestVcpu) hypervisor.createDomain(backend, Specs.row(1, 8)).vcpu(0);
     backend.calls.clear();
     return made;
   }

@@ -25,7 +25,7 @@ class ThreadsTest {
   private final ExecutorService threads = Executors.newFixedThreadPool(4);
   private final FakeMachine machine = FakeMachine.ofFrames(2, 64);
   private final MachineHypervisor hypervisor = new MachineHypervisor(machine);
-  private final Domain domain = hypervisor.createDomain(new FakeBackend(), 4, 8);
+  private final Domain domain = hypervisor.createDomain(new FakeBackend(), Specs.row(4, 8));
 
   @AfterEach
   void stop() throws Exception {

@@ -37,15 +37,45 @@ public interface Domain {
   @Mfn
   long gfnToMfn(@Gfn long gfn);
 
-  /** Whether guest frames are machine frames. */
+  /**
+   * The guest frame that a machine frame is (M2P).
+   *
+   * @param mfn machine frame number
+   * @return guest frame number, or {@link dev.quire.api.hw.FrameMapper#NONE} if the frame is not
+   *     the guest's or is mapped nowhere
+   */
+  @Gfn
+  long mfnToGfn(@Mfn long mfn);
+
+  /** What was asked for when the domain was made. */
+  DomainSpec spec();
+
+  /**
+   * Whether every guest frame of its memory is the machine frame of the same number, ordinary
+   * memory, and nothing else is mapped: a guest that runs its own tables on the bare machine
+   * notices no difference. Costs a walk over the p2m if there is one: for attaches, not for hot
+   * paths.
+   */
   boolean isIdentity();
 
-  /** The first guest frame of its memory: 0 unless guest frames are machine frames. */
-  @Gfn
-  long firstFrame();
+  /** Whether a p2m lies between guest frames and machine frames. */
+  boolean isTranslated();
 
-  /** How much memory it has, in a row from {@link #firstFrame}. Unit: frames. */
-  long frames();
+  /**
+   * The p2m. It is built when a backend attaches that {@linkplain
+   * dev.quire.api.paging.PagingBackend#p2mFormat needs one}, is another object after a backend
+   * attached that needs another format, and goes when one attaches that runs the guest on the bare
+   * machine.
+   *
+   * @throws IllegalStateException unless {@link #isTranslated}
+   */
+  P2m p2m();
+
+  /** Memory for tables that are not the guest's. */
+  PagingPool pool();
+
+  /** Which frames were written since one last looked. */
+  LogDirty logDirty();
 
   /** The backend's hold on the domain. */
   PagingDomain paging();

@@ -2,6 +2,7 @@
 package dev.quire.api.domain;
 
 import dev.quire.api.hw.MachineSpec.Ram;
+import java.util.Comparator;
 import java.util.List;
 
 /**
@@ -27,9 +28,15 @@ public record DomainSpec(
     SCATTERED
   }
 
-  /** Copies the ranges and checks the numbers. */
+  /** Puts the ranges in order and checks the numbers. */
   public DomainSpec {
-    memory = List.copyOf(memory);
+    memory = memory.stream().sorted(Comparator.comparingLong(Ram::start)).toList();
+    for (int i = 1; i < memory.size(); i++) {
+      if (memory.get(i - 1).start() + memory.get(i - 1).length() > memory.get(i).start()) {
+        throw new IllegalArgumentException(
+            String.format("RAM at 0x%x overlaps another range", memory.get(i).start()));
+      }
+    }
     if (vcpus < 1 || memory.isEmpty() || pool < 0) {
       throw new IllegalArgumentException(
           vcpus + " vCPUs, " + memory.size() + " ranges of RAM, a pool of " + pool + " frames");

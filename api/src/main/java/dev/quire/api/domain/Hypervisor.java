@@ -8,23 +8,24 @@ import org.osgi.annotation.versioning.ProviderType;
 @ProviderType
 public interface Hypervisor {
   /**
-   * A domain that owns the machine: gfn = mfn for all of physical memory, devices too. There can be
-   * one, and no other beside it.
-   *
-   * @param backend serves it; must be able to serve such a domain
-   * @param vcpus how many vCPUs, each on the CPU of its number
-   */
-  Domain createOwner(PagingBackend backend, int vcpus);
-
-  /**
-   * A domain with memory of its own, on machine frames that the hypervisor allocates. Its guest
-   * frames begin at 0, or are the machine frames themselves if the backend is an identity one.
+   * A domain with memory of its own, all zeros. Its vCPUs are spread over the machine's CPUs.
    *
    * @param backend serves it
-   * @param vcpus how many vCPUs
-   * @param frames how much memory. Unit: frames
+   * @param spec what it shall be
+   * @throws IllegalArgumentException if the machine's free memory does not allow such a domain
+   * @throws dev.quire.api.paging.BackendUnavailableException if the backend cannot serve it
    */
-  Domain createDomain(PagingBackend backend, int vcpus, long frames);
+  Domain createDomain(PagingBackend backend, DomainSpec spec);
+
+  /**
+   * Gives a domain to another backend, or to the same one anew. Waits until every vCPU is at a safe
+   * point; not to be called from within a run. What belongs to the domain stays as it is: memory,
+   * p2m, dirty log, registers. The p2m is written in the new backend's format.
+   *
+   * @throws dev.quire.api.paging.BackendUnavailableException if the backend cannot serve the
+   *     domain; the old one goes on as if nothing had happened
+   */
+  void swap(Domain domain, PagingBackend backend);
 
   /** Ends a domain and takes its memory back. */
   void destroy(Domain domain);

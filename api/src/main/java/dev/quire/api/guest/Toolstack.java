@@ -2,6 +2,7 @@
 package dev.quire.api.guest;
 
 import dev.quire.api.domain.Domain;
+import dev.quire.api.paging.BackendUnavailableException;
 import java.util.List;
 import org.osgi.annotation.versioning.ProviderType;
 
@@ -11,6 +12,20 @@ import org.osgi.annotation.versioning.ProviderType;
  */
 @ProviderType
 public interface Toolstack {
+  /** Knows no backend. */
+  Toolstack NONE =
+      new Toolstack() {
+        @Override
+        public List<String> backends(Domain domain) {
+          return List.of();
+        }
+
+        @Override
+        public void swap(Domain domain, String backend) {
+          throw new BackendUnavailableException("there is no backend " + backend);
+        }
+      };
+
   /** Names of the backends that are there now and could serve the domain, in a fixed order. */
   List<String> backends(Domain domain);
 

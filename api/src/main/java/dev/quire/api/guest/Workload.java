@@ -22,10 +22,11 @@ public interface Workload extends AutoCloseable {
    * Runs to the end or to the limit.
    *
    * @param domain freshly created
+   * @param toolstack for workloads that disturb their own domain
    * @param monitor told how far the work is; asked whether to stop
    * @throws InputException if the input turns out to be damaged
    */
-  WorkloadReport run(Domain domain, WorkloadMonitor monitor);
+  WorkloadReport run(Domain domain, Toolstack toolstack, WorkloadMonitor monitor);
 
   @Override
   void close();

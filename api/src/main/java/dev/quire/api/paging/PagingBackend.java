@@ -3,6 +3,7 @@ package dev.quire.api.paging;
 
 import dev.quire.api.domain.Domain;
 import dev.quire.api.domain.P2mFormat;
+import dev.quire.api.x86.CpuProfile;
 import java.util.Set;
 import org.jspecify.annotations.Nullable;
 import org.osgi.annotation.versioning.ConsumerType;
@@ -35,6 +36,11 @@ public interface PagingBackend {
 
   /** What it can do. */
   Set<Feature> features();
+
+  /** What the CPU must have for the backend to serve anybody. */
+  default Set<CpuProfile.Feature> cpuFeatures() {
+    return Set.of();
+  }
 
   /**
    * The format in which the backend needs the domain's p2m; null for one that needs none. The

@@ -2,6 +2,7 @@
 package dev.quire.guest.replay;
 
 import dev.quire.api.domain.Domain;
+import dev.quire.api.guest.Toolstack;
 import dev.quire.api.guest.Workload;
 import dev.quire.api.guest.WorkloadMonitor;
 import dev.quire.api.guest.WorkloadReport;
@@ -28,7 +29,7 @@ final class ReplayWorkload implements Workload {
   }
 
   @Override
-  public WorkloadReport run(Domain domain, WorkloadMonitor monitor) {
+  public WorkloadReport run(Domain domain, Toolstack toolstack, WorkloadMonitor monitor) {
     Replay replay = new Replay(reader, domain, options.checkAd());
     if (options.explains()) {
       long record = Explanation.record(options);

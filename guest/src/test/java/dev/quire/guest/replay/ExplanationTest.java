@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.quire.api.guest.InputException;
+import dev.quire.api.guest.Toolstack;
 import dev.quire.api.guest.Workload;
 import dev.quire.api.guest.WorkloadReport;
 import dev.quire.guest.trace.Tag;
@@ -124,6 +125,7 @@ class ExplanationTest {
       WorkloadReport report =
           workload.run(
               World.domain(workload.needs(), null),
+              Toolstack.NONE,
               (done, total) -> {
                 assertThat(done).isBetween(0L, total);
                 return calls.incrementAndGet() < 1;

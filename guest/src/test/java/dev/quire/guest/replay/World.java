@@ -2,6 +2,8 @@
 package dev.quire.guest.replay;
 
 import dev.quire.api.domain.Domain;
+import dev.quire.api.domain.DomainSpec;
+import dev.quire.api.guest.Toolstack;
 import dev.quire.api.guest.Workload;
 import dev.quire.api.guest.WorkloadMonitor;
 import dev.quire.api.guest.WorkloadReport;
@@ -48,11 +50,11 @@ final class World {
     }
     try (Workload workload = new ReplayFactory().open(all)) {
       Domain domain = domain(workload.needs(), tlb);
-      return new World(domain, workload.run(domain, WorkloadMonitor.NONE));
+      return new World(domain, workload.run(domain, Toolstack.NONE, WorkloadMonitor.NONE));
     }
   }
 
-  /** A domain that owns a machine with the RAM of a PC. */
+  /** A domain that has all of a machine with the RAM of a PC. */
   static Domain domain(Workload.Needs needs, @Nullable TlbGeometry tlb) {
     long ram = needs.ramBytes();
     List<Ram> ranges = List.of(new Ram(0, 0xA0000), new Ram(0x100000, ram - 0x100000));
@@ -61,7 +63,9 @@ final class World {
     Machine machine = new X86MachineFactory().create(spec);
     return new StandardHypervisorFactory()
         .create(machine)
-        .createOwner(new NativeBackend(), needs.vcpus());
+        .createDomain(
+            new NativeBackend(),
+            new DomainSpec(needs.vcpus(), ranges, DomainSpec.Placement.IDENTITY, 0, 0, 1));
   }
 
   long counted(HwEvent event) {

@@ -4,6 +4,8 @@ package dev.quire.launcher.run;
 import com.google.inject.Guice;
 import com.google.inject.Inject;
 import dev.quire.api.domain.Domain;
+import dev.quire.api.domain.DomainSpec;
+import dev.quire.api.domain.DomainSpec.Placement;
 import dev.quire.api.domain.Hypervisor;
 import dev.quire.api.domain.HypervisorFactory;
 import dev.quire.api.guest.InputException;
@@ -14,8 +16,10 @@ import dev.quire.api.guest.WorkloadReport;
 import dev.quire.api.hw.Counters;
 import dev.quire.api.hw.Machine;
 import dev.quire.api.hw.MachineFactory;
+import dev.quire.api.hw.MachineSpec.Ram;
 import dev.quire.api.paging.BackendUnavailableException;
 import dev.quire.api.paging.PagingBackend;
+import dev.quire.launcher.config.MachineSettings;
 import dev.quire.launcher.config.Setting;
 import dev.quire.launcher.config.Settings;
 import dev.quire.launcher.host.PluginHost;
@@ -113,10 +117,10 @@ public final class Launch implements AutoCloseable {
     try (Workload workload = open(factory, options)) {
       boolean owned = backend.features().contains(PagingBackend.Feature.IDENTITY);
       MachineAssembly.Assembled machine = assembly.assemble(workload.needs(), owned);
-      Domain domain =
-          domain(hypervisor.create(machine.machine()), backend, workload.needs(), owned);
+      Hypervisor running = hypervisor.create(machine.machine());
+      Domain domain = domain(running, backend, workload.needs(), owned);
       long begin = System.nanoTime();
-      WorkloadReport report = workload.run(domain, monitor);
+      WorkloadReport report = workload.run(domain, new LiveToolstack(host, running), monitor);
       long nanos = System.nanoTime() - begin;
       return new Outcome(
           machine.spec(),
@@ -143,9 +147,10 @@ public final class Launch implements AutoCloseable {
   private Domain domain(
       Hypervisor hypervisor, PagingBackend backend, Workload.Needs needs, boolean owned) {
     try {
-      return owned
-          ? hypervisor.createOwner(backend, needs.vcpus())
-          : hypervisor.createDomain(backend, needs.vcpus(), needs.ramBytes() >>> 12);
+      Placement placement = owned ? Placement.IDENTITY : Placement.SCATTERED;
+      List<Ram> memory = MachineSettings.pc(needs.ramBytes());
+      return hypervisor.createDomain(
+          backend, new DomainSpec(needs.vcpus(), memory, placement, 0, 0, 1));
     } catch (BackendUnavailableException e) {
       throw settings.backend().bad(String.valueOf(e.getMessage()), e);
     }

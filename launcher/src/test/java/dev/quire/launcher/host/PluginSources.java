@@ -45,7 +45,8 @@ final class PluginSources {
           return new Workload() {
             @Override public Needs needs() { return new Needs(16 << 20, 1); }
             @Override public void close() {}
-            @Override public WorkloadReport run(Domain domain, WorkloadMonitor monitor) {
+            @Override public WorkloadReport run(
+                Domain domain, Toolstack toolstack, WorkloadMonitor monitor) {
               OperationBlock block = new OperationBlock(100);
               for (int i = 0; i < 100; i++) {
                 block.probe(Access.of(0, false, false), Addresses.gva(i * 4096L));
