@@ -15,7 +15,6 @@ import dev.quire.api.hw.HwEvent;
 import dev.quire.api.hw.Machine;
 import dev.quire.api.hw.MachineFactory;
 import dev.quire.api.hw.MachineSpec;
-import dev.quire.api.hw.MachineSpec.Ram;
 import dev.quire.api.x86.CpuProfile;
 import dev.quire.api.x86.CpuProfile.Vendor;
 import dev.quire.guest.trace.Tag;
@@ -138,7 +137,7 @@ final class FileToCounters implements Callable<Integer> {
     }
     MachineSpec spec =
         MachineSpec.bare(CpuProfile.full(Vendor.INTEL, 40))
-            .withRam(List.of(new Ram(0, needs.ramBytes())))
+            .withRam(needs.memory())
             .withTlb(tlb.geometry())
             .withTraining(true);
     return factory.create(spec);

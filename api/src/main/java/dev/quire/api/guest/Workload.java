@@ -2,6 +2,8 @@
 package dev.quire.api.guest;
 
 import dev.quire.api.domain.Domain;
+import dev.quire.api.hw.MachineSpec.Ram;
+import java.util.List;
 import org.osgi.annotation.versioning.ConsumerType;
 
 /** Something for a guest to do, with a way to know whether it went as it should. */
@@ -10,10 +12,20 @@ public interface Workload extends AutoCloseable {
   /**
    * What the workload must have to run on.
    *
-   * @param ramBytes guest RAM. Unit: bytes
+   * @param memory the guest-physical ranges that are its RAM
    * @param vcpus how many vCPUs
    */
-  record Needs(long ramBytes, int vcpus) {}
+  record Needs(List<Ram> memory, int vcpus) {
+    /** Copies the ranges. */
+    public Needs {
+      memory = List.copyOf(memory);
+    }
+
+    /** The RAM of a PC that ends at {@code ramBytes}. Unit: bytes */
+    public Needs(long ramBytes, int vcpus) {
+      this(Ram.pc(ramBytes), vcpus);
+    }
+  }
 
   /** What the machine and domain must offer. */
   Needs needs();

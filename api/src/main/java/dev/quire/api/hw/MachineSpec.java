@@ -33,12 +33,34 @@ public record MachineSpec(
    * @param length a whole number of frames. Unit: bytes
    */
   public record Ram(long start, long length) {
+    /** Where the VGA frame buffer and the firmware of a PC lie: device memory, whatever the RAM. */
+    private static final long HOLE_START = 0xa0000;
+
+    private static final long HOLE_END = 0x100000;
+
     /** Checks that the range is made of frames. */
     public Ram {
       if ((start & 4095) != 0 || (length & 4095) != 0 || start < 0 || length <= 0) {
         throw new IllegalArgumentException(
             String.format("RAM at 0x%x, 0x%x bytes: not a range of frames", start, length));
       }
+    }
+
+    /** One past the last byte. */
+    public long end() {
+      return start + length;
+    }
+
+    /**
+     * The RAM of a PC: from 0 up, without the hole below 1 MiB.
+     *
+     * @param end where RAM ends. Unit: bytes
+     */
+    public static List<Ram> pc(long end) {
+      if (end <= HOLE_END) {
+        return List.of(new Ram(0, Math.min(end, HOLE_START)));
+      }
+      return List.of(new Ram(0, HOLE_START), new Ram(HOLE_END, end - HOLE_END));
     }
   }
 

@@ -1,18 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.quire.guest.replay;
 
-import dev.quire.api.address.Addresses;
 import dev.quire.api.address.Gpa;
 import dev.quire.api.address.Gva;
-import dev.quire.api.address.Mfn;
 import dev.quire.api.domain.Domain;
 import dev.quire.api.domain.RunResult;
 import dev.quire.api.domain.Vcpu;
-import dev.quire.api.hw.FrameMapper;
 import dev.quire.api.hw.Operation;
 import dev.quire.api.hw.OperationBlock;
 import dev.quire.api.x86.Access;
 import dev.quire.api.x86.Vector;
+import dev.quire.guest.disturb.Disturber;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Runs what the guest did, in blocks, and compares where each access ended with where the recording
@@ -36,12 +35,21 @@ final class GuestCpu {
   private final OperationBlock block = new OperationBlock(CAPACITY);
   private final long[] expected = new long[CAPACITY];
   private final RecordNumbers records = new RecordNumbers(CAPACITY);
+  private final ReachedAddresses addresses;
+  private @Nullable Disturber disturber;
+  private long record;
   private boolean dead;
 
   GuestCpu(Domain domain, DifferenceLog log) {
     this.domain = domain;
     vcpu = domain.vcpu(0);
     differences = new Differences(vcpu, log);
+    addresses = new ReachedAddresses(domain);
+  }
+
+  /** From now on, somebody disturbs the guest between operations. */
+  void disturbedBy(@Nullable Disturber by) {
+    disturber = by;
   }
 
   Vcpu vcpu() {
@@ -136,13 +144,28 @@ final class GuestCpu {
   /** Runs what waits, and compares. */
   void run() {
     int size = block.size();
-    if (!domain.isIdentity()) {
-      toMachine(size);
-    }
     int done = 0;
     while (done < size && !dead) {
+      int end = disturber == null ? size : disturber.before(expected, done, size);
+      block.size(end);
+      run(done, end);
+      if (disturber != null && !dead) {
+        record = records.of(end - 1);
+        if (disturber.after(block, expected, done, end)) {
+          addresses.forget();
+        }
+      }
+      done = end;
+    }
+    block.clear();
+    records.clear();
+  }
+
+  private void run(int from, int to) {
+    int done = from;
+    while (done < to && !dead) {
       RunResult result = vcpu.run(block);
-      int stopped = result == RunResult.DONE ? size : block.next();
+      int stopped = result == RunResult.DONE ? to : block.next();
       compare(done, stopped);
       done = stopped;
       switch (result) {
@@ -154,8 +177,11 @@ final class GuestCpu {
         case BLOCKED, DEAD -> die(result, done);
       }
     }
-    block.clear();
-    records.clear();
+  }
+
+  /** The record of the operation that ran last, while the guest is disturbed. */
+  long record() {
+    return record;
   }
 
   /**
@@ -176,34 +202,25 @@ final class GuestCpu {
     add(operation, expectation, record);
   }
 
-  /** Backends give the machine's addresses, recordings the guest's. */
-  private void toMachine(int size) {
-    for (int i = 0; i < size; i++) {
-      if (expected[i] >= 0) {
-        @Gpa long gpa = Addresses.gpa(expected[i]);
-        @Mfn long mfn = domain.gfnToMfn(Addresses.gpaToGfn(gpa));
-        expected[i] =
-            mfn == FrameMapper.NONE // a device's: no place in the machine
-                ? NOTHING
-                : Addresses.mfnToMaddr(mfn, Addresses.pageOffset(gpa));
-      }
-    }
-  }
-
+  /**
+   * Where the guest runs on the bare machine, the machine's addresses are the recording's, and a
+   * comparison is all. Otherwise, and in the few cases that differ, they are taken back to the
+   * guest's first.
+   */
   private void compare(int from, int to) {
     long[] reached = block.reached();
+    boolean translated = domain.isTranslated();
     for (int i = from; i < to; i++) {
-      if (reached[i] != expected[i]) {
+      if ((translated || reached[i] != expected[i])
+          && expected[i] != NOTHING
+          && addresses.guestPhysical(reached[i]) != expected[i]) {
         differs(i);
       }
     }
   }
 
   private void differs(int i) {
-    if (expected[i] == NOTHING) {
-      return;
-    }
-    String got = String.format("reached 0x%x", block.reached()[i]);
+    String got = addresses.describe(block.reached()[i]);
     differences.add(block, i, records.of(i), got, wanted(i));
   }
 

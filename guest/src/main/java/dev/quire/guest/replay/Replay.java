@@ -8,9 +8,11 @@ import dev.quire.api.hw.Operation.Kind;
 import dev.quire.api.x86.Access;
 import dev.quire.api.x86.Invalidation;
 import dev.quire.api.x86.Translation;
+import dev.quire.guest.disturb.Disturber;
 import dev.quire.guest.trace.Tag;
 import dev.quire.guest.trace.TraceReader;
 import java.util.List;
+import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -20,26 +22,42 @@ import org.jspecify.annotations.Nullable;
  * there, so a FILL is only compared, by a walk that changes and counts nothing.
  */
 final class Replay {
+  /** Makes what disturbs a guest, once it is known where its findings go. */
+  @FunctionalInterface
+  interface Disturb {
+    Disturber with(Consumer<String> findings);
+  }
+
   private final TraceReader reader;
-  private final Domain domain;
   private final DifferenceLog log = new DifferenceLog();
   private final GuestCpu cpu;
+  private final DeviceStores devices;
   private final PendingRegisters registers;
   private final StoreRouter router;
   private final WindowStores windowStores;
   private final @Nullable EntryCheck entries;
+  private final @Nullable Disturber disturber;
   private final ReplayCounts counts = new ReplayCounts();
   private final boolean window;
   private boolean inInitialState;
 
-  Replay(TraceReader reader, Domain domain, boolean checkAd) {
+  /**
+   * A replay from the beginning.
+   *
+   * @param disturb makes what disturbs the guest meanwhile, from where its findings go; null to
+   *     leave the guest alone
+   */
+  Replay(TraceReader reader, Domain domain, boolean checkAd, @Nullable Disturb disturb) {
     this.reader = reader;
-    this.domain = domain;
     window = reader.header().window();
     inInitialState = window;
     cpu = new GuestCpu(domain, log);
+    disturber =
+        disturb == null ? null : disturb.with(what -> log.add(cpu.record(), what, List.of()));
+    cpu.disturbedBy(disturber);
+    devices = new DeviceStores(domain, disturber);
     registers = new PendingRegisters(cpu, log);
-    router = new StoreRouter(domain, cpu);
+    router = new StoreRouter(domain, cpu, devices);
     windowStores = new WindowStores(cpu);
     entries = checkAd ? new EntryCheck(domain, log, !window) : null;
   }
@@ -58,6 +76,10 @@ final class Replay {
 
   StoreRouter router() {
     return router;
+  }
+
+  @Nullable Disturber disturber() {
+    return disturber;
   }
 
   @Nullable EntryCheck entries() {
@@ -178,7 +200,7 @@ final class Replay {
   /** A page table's content, not stores of the guest: it is put in memory behind its back. */
   private void page() {
     cpu.run(); // but not the register writes that wait for this very page
-    domain.deviceStoreFrame(reader.frame(), reader.page());
+    devices.table(reader.frame(), reader.page());
     if (entries != null) {
       entries.recorded().page(reader);
     }
@@ -213,8 +235,7 @@ final class Replay {
   private void deviceStores() {
     for (int i = 0; i < reader.storeCount(); i++) {
       long at = (long) i * reader.storeBytes();
-      domain.deviceStore(
-          Addresses.advance(reader.physical(), at), reader.storeBytes(), reader.value());
+      devices.store(Addresses.advance(reader.physical(), at), reader.storeBytes(), reader.value());
     }
   }
 

@@ -2,8 +2,10 @@
 package dev.quire.guest.replay;
 
 import dev.quire.api.guest.InputException;
+import dev.quire.guest.disturb.DisturbPlan;
 import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
+import java.util.List;
 import java.util.Map;
 import java.util.OptionalLong;
 import java.util.Set;
@@ -18,6 +20,7 @@ import java.util.TreeSet;
  * @param at the record whose walk is to be explained
  * @param instruction the instruction count whose nearest record is to be explained
  * @param linear the address to explain there instead of the record's own
+ * @param disturb what is done to the guest meanwhile
  */
 record ReplayOptions(
     Path trace,
@@ -25,10 +28,24 @@ record ReplayOptions(
     long until,
     OptionalLong at,
     OptionalLong instruction,
-    OptionalLong linear) {
+    OptionalLong linear,
+    DisturbPlan disturb) {
 
   private static final Set<String> KNOWN =
-      Set.of("trace", "check-ad", "until", "at", "instruction", "va");
+      Set.of(
+          "trace",
+          "check-ad",
+          "until",
+          "at",
+          "instruction",
+          "va",
+          "disturb",
+          "disturb-every",
+          "swap-every",
+          "swap-among");
+
+  /** So that a boot is disturbed some thousand times. */
+  private static final long DISTURB_EVERY = 4096;
 
   static ReplayOptions of(Map<String, String> options) {
     Set<String> unknown = new TreeSet<>(options.keySet());
@@ -55,7 +72,34 @@ record ReplayOptions(
         number(options, "until", 10).orElse(Long.MAX_VALUE),
         at,
         instruction,
-        linear);
+        linear,
+        disturb(options));
+  }
+
+  private static DisturbPlan disturb(Map<String, String> options) {
+    OptionalLong seed = number(options, "disturb", 10);
+    OptionalLong every = positive(options, "disturb-every");
+    OptionalLong swapEvery = positive(options, "swap-every");
+    String among = options.getOrDefault("swap-among", "");
+    if (every.isPresent() && seed.isEmpty()) {
+      throw new InputException("option disturb-every goes with option disturb");
+    }
+    if (!among.isEmpty() && seed.isEmpty() && swapEvery.isEmpty()) {
+      throw new InputException("option swap-among goes with option swap-every or option disturb");
+    }
+    return new DisturbPlan(
+        seed.orElse(1),
+        seed.isPresent() ? every.orElse(DISTURB_EVERY) : 0,
+        swapEvery.orElse(0),
+        among.isEmpty() ? List.of() : List.of(among.split(",", -1)));
+  }
+
+  private static OptionalLong positive(Map<String, String> options, String key) {
+    OptionalLong number = number(options, key, 10);
+    if (number.isPresent() && number.getAsLong() == 0) {
+      throw new InputException("option " + key + ": 0 operations are none");
+    }
+    return number;
   }
 
   /** Whether one walk is to be explained. */

@@ -2,6 +2,7 @@
 package dev.quire.guest.replay;
 
 import dev.quire.api.guest.WorkloadReport;
+import dev.quire.guest.disturb.Disturber;
 import dev.quire.guest.trace.Tag;
 import dev.quire.guest.trace.TraceReader;
 import java.util.LinkedHashMap;
@@ -29,6 +30,10 @@ final class ReplayReport {
       facts.put("table entries compared", entries.compared());
       facts.put("  A or D set early by a store", entries.early());
       facts.put("  A or D spared by a live TLB entry", entries.spared());
+    }
+    Disturber disturber = replay.disturber();
+    if (disturber != null) {
+      facts.putAll(disturber.facts());
     }
     DifferenceLog log = replay.log();
     return new WorkloadReport(log.count(), log.explanations(), facts, window);

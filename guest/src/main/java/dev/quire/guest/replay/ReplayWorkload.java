@@ -6,6 +6,8 @@ import dev.quire.api.guest.Toolstack;
 import dev.quire.api.guest.Workload;
 import dev.quire.api.guest.WorkloadMonitor;
 import dev.quire.api.guest.WorkloadReport;
+import dev.quire.guest.disturb.DisturbPlan;
+import dev.quire.guest.disturb.Disturber;
 import dev.quire.guest.trace.TraceReader;
 
 /** One recording, to be replayed once. */
@@ -30,7 +32,13 @@ final class ReplayWorkload implements Workload {
 
   @Override
   public WorkloadReport run(Domain domain, Toolstack toolstack, WorkloadMonitor monitor) {
-    Replay replay = new Replay(reader, domain, options.checkAd());
+    DisturbPlan plan = options.disturb();
+    Replay replay =
+        new Replay(
+            reader,
+            domain,
+            options.checkAd(),
+            plan.disturbs() ? log -> new Disturber(plan, domain, toolstack, log) : null);
     if (options.explains()) {
       long record = Explanation.record(options);
       run(replay, record, monitor);

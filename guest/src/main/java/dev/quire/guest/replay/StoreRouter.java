@@ -21,7 +21,7 @@ import dev.quire.guest.trace.TraceReader;
 final class StoreRouter {
   private static final long KERNEL_WRITE = Access.of(Access.WRITE, false, true);
 
-  private final Domain domain;
+  private final DeviceStores devices;
   private final GuestCpu cpu;
   private final RecentPages recent = new RecentPages();
   private final TableSearch search;
@@ -29,8 +29,8 @@ final class StoreRouter {
   private long throughSearch;
   private long unmapped;
 
-  StoreRouter(Domain domain, GuestCpu cpu) {
-    this.domain = domain;
+  StoreRouter(Domain domain, GuestCpu cpu, DeviceStores devices) {
+    this.devices = devices;
     this.cpu = cpu;
     search = new TableSearch(domain);
   }
@@ -83,7 +83,7 @@ final class StoreRouter {
     for (int i = 0; i < reader.storeCount(); i++) {
       @Gpa long to = Addresses.advance(reader.physical(), (long) i * bytes);
       if (found == TableSearch.NOT_FOUND) {
-        domain.deviceStore(to, bytes, reader.value());
+        devices.store(to, bytes, reader.value());
       } else {
         @Gva long linear = Addresses.gva(found + (long) i * bytes);
         cpu.store(KERNEL_WRITE, linear, bytes, reader.value(), to, reader.record());

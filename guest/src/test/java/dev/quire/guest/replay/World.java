@@ -56,8 +56,7 @@ final class World {
 
   /** A domain that has all of a machine with the RAM of a PC. */
   static Domain domain(Workload.Needs needs, @Nullable TlbGeometry tlb) {
-    long ram = needs.ramBytes();
-    List<Ram> ranges = List.of(new Ram(0, 0xA0000), new Ram(0x100000, ram - 0x100000));
+    List<Ram> ranges = needs.memory();
     CpuProfile profile = CpuProfile.full(CpuProfile.Vendor.INTEL, 40);
     MachineSpec spec = MachineSpec.bare(profile).withRam(ranges).withTlb(tlb);
     Machine machine = new X86MachineFactory().create(spec);

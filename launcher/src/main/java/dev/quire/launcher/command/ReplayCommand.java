@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.quire.launcher.command;
 
+import dev.quire.api.guest.InputException;
 import dev.quire.launcher.config.Settings;
+import dev.quire.launcher.report.JsonReport;
 import dev.quire.launcher.report.Progress;
 import dev.quire.launcher.report.ReplayTable;
 import dev.quire.launcher.run.Home;
@@ -47,6 +49,37 @@ final class ReplayCommand implements Callable<Integer> {
   private boolean checkAd;
 
   @Option(
+      names = "--disturb",
+      paramLabel = "SEED",
+      description =
+          "Changes the guest's memory underneath it, at random safe points: key workload.disturb.")
+  private @Nullable Long disturb;
+
+  @Option(
+      names = "--disturb-every",
+      paramLabel = "N",
+      description = "About every N operations, 4096 by default: key workload.disturb-every.")
+  private @Nullable Long disturbEvery;
+
+  @Option(
+      names = "--swap-every",
+      paramLabel = "N",
+      description = "Swaps the backend about every N operations: key workload.swap-every.")
+  private @Nullable Long swapEvery;
+
+  @Option(
+      names = "--swap-among",
+      paramLabel = "BACKEND,...",
+      description = "Only between these backends: key workload.swap-among.")
+  private @Nullable String swapAmong;
+
+  @Option(
+      names = "--json",
+      paramLabel = "FILE",
+      description = "Writes the report of the trace, there must be one only, as JSON: report.json.")
+  private @Nullable Path json;
+
+  @Option(
       names = "--until",
       paramLabel = "N",
       description = "Stops each trace after N records: key workload.until.")
@@ -59,8 +92,18 @@ final class ReplayCommand implements Callable<Integer> {
     overrides
         .option("--paging", "paging.backend", paging)
         .option("--check-ad", "workload.check-ad", checkAd ? "true" : null)
+        .option("--disturb", "workload.disturb", disturb)
+        .option("--disturb-every", "workload.disturb-every", disturbEvery)
+        .option("--swap-every", "workload.swap-every", swapEvery)
+        .option("--swap-among", "workload.swap-among", swapAmong)
+        .option("--json", "report.json", json)
         .option("--until", "workload.until", until);
     Settings settings = Settings.read(null, overrides.all());
+    Path report = settings.report().json();
+    if (report != null && traces.size() > 1) {
+      throw new InputException(report + ": one report is for one trace, not for " + traces.size());
+    }
+    JsonReport.checkTarget(report);
     ReplayTable table =
         new ReplayTable(spec.commandLine().getOut(), traces, settings.report().differences());
     try (Launch launch = Launch.openAll(Home.fromProperty(), settings)) {
@@ -72,6 +115,7 @@ final class ReplayCommand implements Callable<Integer> {
             Progress.watch(
                 spec.commandLine().getErr(), name, progress -> launch.run(options, progress));
         table.add(trace, outcome);
+        JsonReport.write(report, outcome);
       }
     }
     table.total();

@@ -35,11 +35,6 @@ public record MachineSettings(
 
   private static final int MOST_CPUS = 256;
 
-  /** Where the VGA frame buffer and the firmware lie in a PC: device memory, whatever the RAM. */
-  private static final long HOLE_START = 0xa0000;
-
-  private static final long HOLE_END = 0x100000;
-
   static MachineSettings read(Section section) {
     int width = section.number("maxphyaddr", 32, 52);
     Vendor vendor = section.choice("vendor", Vendor.class);
@@ -87,7 +82,9 @@ public record MachineSettings(
   private static Optional<List<Ram>> ram(Section section) {
     if (!section.isList("ram")) {
       boolean auto = section.text("ram").equals("auto");
-      return auto ? Optional.empty() : Optional.of(pc(frames(section, "ram", section.size("ram"))));
+      return auto
+          ? Optional.empty()
+          : Optional.of(Ram.pc(frames(section, "ram", section.size("ram"))));
     }
     List<Ram> ranges = new ArrayList<>();
     for (Section range : section.sections("ram")) {
@@ -107,18 +104,5 @@ public record MachineSettings(
       throw section.bad(key, "not a multiple of 4K above zero");
     }
     return size;
-  }
-
-  /**
-   * The RAM of a PC: from 0 up, without the hole below 1 MiB.
-   *
-   * @param bytes the end of RAM
-   */
-  public static List<Ram> pc(long bytes) {
-    return bytes <= HOLE_START
-        ? List.of(new Ram(0, bytes))
-        : bytes <= HOLE_END
-            ? List.of(new Ram(0, HOLE_START))
-            : List.of(new Ram(0, HOLE_START), new Ram(HOLE_END, bytes - HOLE_END));
   }
 }

@@ -18,6 +18,7 @@ import org.jspecify.annotations.Nullable;
  * of what bundles provide are {@link Setting}s, which know where they were written.
  *
  * @param machine what to build
+ * @param domain how the guest lies in it
  * @param backend which paging backend
  * @param bundles symbolic names of the bundles to start; absent for every bundle of the
  *     distribution
@@ -26,6 +27,7 @@ import org.jspecify.annotations.Nullable;
  */
 public record Settings(
     MachineSettings machine,
+    DomainSettings domain,
     Setting<String> backend,
     Optional<List<Setting<String>>> bundles,
     WorkloadSettings workload,
@@ -74,10 +76,12 @@ public record Settings(
   public static Settings read(@Nullable Path file, List<Assignment> overrides) {
     Section root = Section.root(ConfigText.read(file, overrides));
     MachineSettings machine = MachineSettings.read(root.section("machine"));
+    DomainSettings domain = DomainSettings.read(root.section("domain"));
     Section paging = root.section("paging");
     Settings settings =
         new Settings(
             machine,
+            domain,
             paging.named("backend"),
             bundles(root),
             workload(root.section("workload")),

@@ -7,6 +7,7 @@ import dev.quire.api.hw.TlbGeometry.Replacement;
 import dev.quire.api.hw.TlbGeometry.Tlb;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Locale;
 import java.util.Optional;
 
 /**
@@ -63,13 +64,18 @@ public record TlbSettings(
   private static int sizes(Section section) {
     int sizes = 0;
     for (Setting<String> size : section.texts("sizes")) {
-      int bit = SIZES.indexOf(size.value().toLowerCase(java.util.Locale.ROOT));
-      if (bit < 0) {
-        throw section.bad("sizes", "no \"" + size.value() + "\"; there are: 4k, 2m, 1g");
-      }
-      sizes |= 1 << bit;
+      sizes |= 1 << pageSize(section, "sizes", size.value());
     }
     return sizes;
+  }
+
+  /** A page size as people write it: 0 for 4 KiB, 1 for 2 MiB, 2 for 1 GiB. */
+  static int pageSize(Section section, String key, String written) {
+    int size = SIZES.indexOf(written.toLowerCase(Locale.ROOT));
+    if (size < 0) {
+      throw section.bad(key, "no \"" + written + "\"; there are: " + String.join(", ", SIZES));
+    }
+    return size;
   }
 
   private static Optional<List<Array>> structures(Section section) {

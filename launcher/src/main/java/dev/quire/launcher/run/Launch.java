@@ -5,7 +5,6 @@ import com.google.inject.Guice;
 import com.google.inject.Inject;
 import dev.quire.api.domain.Domain;
 import dev.quire.api.domain.DomainSpec;
-import dev.quire.api.domain.DomainSpec.Placement;
 import dev.quire.api.domain.Hypervisor;
 import dev.quire.api.domain.HypervisorFactory;
 import dev.quire.api.guest.InputException;
@@ -16,10 +15,8 @@ import dev.quire.api.guest.WorkloadReport;
 import dev.quire.api.hw.Counters;
 import dev.quire.api.hw.Machine;
 import dev.quire.api.hw.MachineFactory;
-import dev.quire.api.hw.MachineSpec.Ram;
 import dev.quire.api.paging.BackendUnavailableException;
 import dev.quire.api.paging.PagingBackend;
-import dev.quire.launcher.config.MachineSettings;
 import dev.quire.launcher.config.Setting;
 import dev.quire.launcher.config.Settings;
 import dev.quire.launcher.host.PluginHost;
@@ -115,10 +112,12 @@ public final class Launch implements AutoCloseable {
       throw settings.backend().bad("no bundle that was started provides a hypervisor");
     }
     try (Workload workload = open(factory, options)) {
-      boolean owned = backend.features().contains(PagingBackend.Feature.IDENTITY);
-      MachineAssembly.Assembled machine = assembly.assemble(workload.needs(), owned);
+      boolean identity = backend.features().contains(PagingBackend.Feature.IDENTITY);
+      DomainSpec spec = spec(workload.needs(), identity);
+      MachineAssembly.Assembled machine =
+          assembly.assemble(spec, !identity || settings.domain().placement().isPresent());
       Hypervisor running = hypervisor.create(machine.machine());
-      Domain domain = domain(running, backend, workload.needs(), owned);
+      Domain domain = domain(running, backend, spec);
       long begin = System.nanoTime();
       WorkloadReport report = workload.run(domain, new LiveToolstack(host, running), monitor);
       long nanos = System.nanoTime() - begin;
@@ -136,6 +135,12 @@ public final class Launch implements AutoCloseable {
     }
   }
 
+  private DomainSpec spec(Workload.Needs needs, boolean identity) {
+    return settings
+        .domain()
+        .spec(needs.vcpus(), needs.memory(), identity, settings.machine().seed());
+  }
+
   private Workload open(WorkloadFactory factory, Map<String, String> options) {
     try {
       return factory.open(options);
@@ -144,15 +149,13 @@ public final class Launch implements AutoCloseable {
     }
   }
 
-  private Domain domain(
-      Hypervisor hypervisor, PagingBackend backend, Workload.Needs needs, boolean owned) {
+  private Domain domain(Hypervisor hypervisor, PagingBackend backend, DomainSpec spec) {
     try {
-      Placement placement = owned ? Placement.IDENTITY : Placement.SCATTERED;
-      List<Ram> memory = MachineSettings.pc(needs.ramBytes());
-      return hypervisor.createDomain(
-          backend, new DomainSpec(needs.vcpus(), memory, placement, 0, 0, 1));
+      return hypervisor.createDomain(backend, spec);
     } catch (BackendUnavailableException e) {
       throw settings.backend().bad(String.valueOf(e.getMessage()), e);
+    } catch (IllegalArgumentException e) {
+      throw new InputException(settings.machine().place() + ": " + e.getMessage(), e);
     }
   }
 

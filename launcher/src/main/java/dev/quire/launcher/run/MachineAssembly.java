@@ -2,8 +2,9 @@
 package dev.quire.launcher.run;
 
 import com.google.inject.Inject;
+import dev.quire.api.domain.DomainSpec;
+import dev.quire.api.domain.DomainSpec.Placement;
 import dev.quire.api.guest.InputException;
-import dev.quire.api.guest.Workload;
 import dev.quire.api.hw.Machine;
 import dev.quire.api.hw.MachineFactory;
 import dev.quire.api.hw.MachineFactory.Preset;
@@ -18,6 +19,7 @@ import dev.quire.launcher.config.TlbSettings;
 import dev.quire.launcher.host.PluginHost;
 import dev.quire.launcher.host.ServiceType;
 import dev.quire.launcher.host.Slot;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -64,18 +66,17 @@ final class MachineAssembly {
   /**
    * Builds it.
    *
-   * @param needs of the workload
-   * @param owned whether the guest's frames are the machine's, so that the guest's RAM is all there
-   *     is
+   * @param guest the domain that will run on it
+   * @param tables whether there shall be memory for tables that are not the guest's
    */
-  Assembled assemble(Workload.Needs needs, boolean owned) {
+  Assembled assemble(DomainSpec guest, boolean tables) {
     MachineFactory factory = factory();
     String name = tlbName(factory.presets());
     MachineSpec spec =
         new MachineSpec(
             settings.profile(),
-            Math.max(settings.cpus(), needs.vcpus()),
-            settings.ram().orElseGet(() -> ram(needs.ramBytes(), owned)),
+            Math.max(settings.cpus(), guest.vcpus()),
+            settings.ram().orElseGet(() -> ram(guest, tables)),
             geometry(factory.presets()),
             cache(),
             settings.seed(),
@@ -87,16 +88,18 @@ final class MachineAssembly {
     }
   }
 
-  /**
-   * A guest beside others lies in frames that the hypervisor gives it, and so do the backend's
-   * tables.
-   */
-  private static List<Ram> ram(long guestBytes, boolean owned) {
-    if (owned) {
-      return MachineSettings.pc(guestBytes);
+  /** The guest's memory, and that for tables behind it. */
+  private static List<Ram> ram(DomainSpec guest, boolean tables) {
+    long bytes = guest.frames() << 12;
+    long more = Math.max((bytes / 8 & -4096L) + (64L << 20), guest.pool() << 12);
+    if (guest.placement() != Placement.IDENTITY) {
+      return List.of(new Ram(0, bytes + more));
     }
-    long tables = (guestBytes / 8 & -4096L) + (64L << 20);
-    return List.of(new Ram(0, guestBytes + tables));
+    List<Ram> ram = new ArrayList<>(guest.memory());
+    if (tables) {
+      ram.add(new Ram(ram.get(ram.size() - 1).end(), more));
+    }
+    return ram;
   }
 
   private @Nullable TlbGeometry geometry(Map<String, Preset> presets) {

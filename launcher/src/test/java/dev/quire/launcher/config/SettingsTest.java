@@ -4,6 +4,8 @@ package dev.quire.launcher.config;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import dev.quire.api.domain.DomainSpec;
+import dev.quire.api.domain.DomainSpec.Placement;
 import dev.quire.api.guest.InputException;
 import dev.quire.api.hw.MachineSpec.Ram;
 import dev.quire.api.hw.TlbGeometry;
@@ -121,11 +123,23 @@ class SettingsTest {
 
   @Test
   void smallRamHasNoHole() {
-    assertThat(MachineSettings.pc(0x8000)).containsExactly(new Ram(0, 0x8000));
-    assertThat(MachineSettings.pc(0xa0000)).containsExactly(new Ram(0, 0xa0000));
-    assertThat(MachineSettings.pc(0x100000)).containsExactly(new Ram(0, 0xa0000));
-    assertThat(MachineSettings.pc(0x101000))
-        .containsExactly(new Ram(0, 0xa0000), new Ram(0x100000, 0x1000));
+    assertThat(Ram.pc(0x8000)).containsExactly(new Ram(0, 0x8000));
+    assertThat(Ram.pc(0xa0000)).containsExactly(new Ram(0, 0xa0000));
+    assertThat(Ram.pc(0x100000)).containsExactly(new Ram(0, 0xa0000));
+    assertThat(Ram.pc(0x101000)).containsExactly(new Ram(0, 0xa0000), new Ram(0x100000, 0x1000));
+  }
+
+  @Test
+  void domainLiesAsItsBackendNeedsUnlessItIsSaid() {
+    List<Ram> memory = List.of(new Ram(0, 1 << 20));
+    DomainSettings silent = read("").domain();
+    assertThat(silent.spec(2, memory, true, 7))
+        .isEqualTo(new DomainSpec(2, memory, Placement.IDENTITY, 0, 0, 7));
+    assertThat(silent.spec(2, memory, false, 7).placement()).isEqualTo(Placement.SCATTERED);
+    DomainSettings said =
+        read("domain { placement = contiguous, largest-page = 1G, pool = 1M }").domain();
+    assertThat(said.spec(1, memory, true, 7))
+        .isEqualTo(new DomainSpec(1, memory, Placement.CONTIGUOUS, 18, 256, 7));
   }
 
   @Test
@@ -257,10 +271,15 @@ class SettingsTest {
         "machine.tlb.structures.pte {} |"
             + " FILE:1: machine.tlb.structures.pte: no such key;"
             + " there are: pde, pdpte, pml4e, pml5e",
+        "domain.placement = here |"
+            + " FILE:1: domain.placement: no \"here\"; there are: identity, contiguous, scattered",
+        "domain.largest-page = 4M |"
+            + " FILE:1: domain.largest-page: no \"4M\"; there are: 4k, 2m, 1g",
+        "domain.pool = 5000 | FILE:1: domain.pool: not a multiple of 4K",
         "paging.backnd = x | FILE:1: paging.backnd: no such key; there are: backend",
         "bundles = some | FILE:1: bundles: \"all\" or a list of bundles is wanted",
         "machin.cpus = 1 | FILE:1: machin: no such key;"
-            + " there are: machine, paging, bundles, workload, report",
+            + " there are: machine, domain, paging, bundles, workload, report",
         "workload.list = [1] | FILE:1: workload.list: a plain value is wanted",
       })
   void mistakesAreNamedWithFileLineAndKey(String text, String message) {

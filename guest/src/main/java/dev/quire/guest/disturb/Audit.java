@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.quire.guest.disturb;
+
+import dev.quire.api.domain.Domain;
+import java.util.ArrayList;
+import java.util.List;
+
+/** Has every part of a domain recompute its invariants. */
+final class Audit {
+  private final Domain domain;
+  private final Findings findings;
+  private long count;
+
+  Audit(Domain domain, Findings findings) {
+    this.domain = domain;
+    this.findings = findings;
+  }
+
+  /** How many audits there were. */
+  long count() {
+    return count;
+  }
+
+  /** Audits everything. */
+  void after(String done) {
+    count++;
+    List<String> broken = new ArrayList<>(domain.paging().audit());
+    if (domain.isTranslated()) {
+      broken.addAll(domain.p2m().audit());
+    }
+    broken.addAll(domain.logDirty().audit());
+    broken.forEach(it -> findings.add("audit (before it: " + done + "): " + it));
+  }
+}
