@@ -5,16 +5,17 @@ import dev.quire.api.address.Addresses;
 import dev.quire.api.address.Mfn;
 import dev.quire.api.hw.FrameMapper;
 import dev.quire.api.hw.MachineSpec.Ram;
+import dev.quire.hypervisor.pool.FrameSource;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
 
 /**
  * Which frames of the machine nobody owns. Keeps runs of free frames, nothing for single frames, so
- * that an empty machine of any size costs one entry for each range of RAM. Not safe for use by
- * several threads.
+ * that an empty machine of any size costs one entry for each range of RAM. Safe for use by several
+ * threads: pools of different domains take from it.
  */
-final class FrameAllocator {
+final class FrameAllocator implements FrameSource {
   /**
    * How many frames are free from a frame on, for the first frame of each run; runs never touch.
    */
@@ -36,8 +37,8 @@ final class FrameAllocator {
    * @param count how many
    * @return the first, or {@link FrameMapper#NONE} if there are no so many in a row
    */
-  @Mfn
-  long allocate(long count) {
+  @Override
+  public synchronized @Mfn long allocate(long count) {
     return allocate(count, 1, 0);
   }
 
@@ -49,8 +50,7 @@ final class FrameAllocator {
    * @param place where in its block the first lies
    * @return the first, or {@link FrameMapper#NONE} if there are no so many in a row at such a place
    */
-  @Mfn
-  long allocate(long count, long block, long place) {
+  synchronized @Mfn long allocate(long count, long block, long place) {
     for (Map.Entry<Long, Long> run : runs.entrySet()) {
       long first = run.getKey() + (place - run.getKey() & block - 1);
       if (first + count <= run.getKey() + run.getValue()) {
@@ -66,7 +66,7 @@ final class FrameAllocator {
    *
    * @return whether all were free; if not, nothing has changed
    */
-  boolean take(@Mfn long first, long count) {
+  synchronized boolean take(@Mfn long first, long count) {
     Map.Entry<Long, Long> run = runs.floorEntry(first);
     if (run == null || run.getKey() + run.getValue() < first + count) {
       return false;
@@ -93,7 +93,8 @@ final class FrameAllocator {
    * @param first the first of them
    * @param count how many
    */
-  void release(@Mfn long first, long count) {
+  @Override
+  public synchronized void release(@Mfn long first, long count) {
     long start = first;
     long end = first + count;
     Map.Entry<Long, Long> below = runs.floorEntry(start);
@@ -115,7 +116,7 @@ final class FrameAllocator {
   }
 
   /** How many frames nobody owns. */
-  long free() {
+  synchronized long free() {
     return free;
   }
 }

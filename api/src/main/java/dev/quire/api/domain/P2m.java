@@ -74,10 +74,12 @@ public interface P2m {
   Errno remove(@Gfn long gfn, @Mfn long mfn, int order);
 
   /**
-   * Sets entries as they are given, without M2P or checks of what was there: for hypervisor parts
-   * that know ({@code p2m_set_entry}).
+   * Sets entries as they are given, without checks of what was there and of aliases: for hypervisor
+   * parts that know ({@code p2m_set_entry}). The M2P follows.
    *
    * @param mfn first machine frame, or -1 for none
+   * @return ENOMEM (the frames below the first that failed are set), EINVAL, EPERM for a frame that
+   *     the domain may not have, EOPNOTSUPP if the format cannot express the access
    */
   Errno set(@Gfn long gfn, @Mfn long mfn, int order, P2mType type, P2mAccess access);
 
@@ -107,6 +109,13 @@ public interface P2m {
   Errno recalculate(@Gfn long gfn);
 
   /**
+   * How often {@link #recalculate}, or an operation on the way, fixed something. A trap on an entry
+   * that another vCPU has repaired meanwhile finds nothing to fix; it was no mistake if this number
+   * has changed since the vCPU last ran.
+   */
+  long repairs();
+
+  /**
    * Maps a device frame for pass-through, or a frame of another domain ({@code
    * set_typed_p2m_entry}).
    *
@@ -133,6 +142,12 @@ public interface P2m {
 
   /** How many frames of the pool the tables take. */
   long tableFrames();
+
+  /**
+   * How many guest frames have a type, as the tables stand: of RAM_RW, RAM_LOGDIRTY and
+   * IOREQ_SERVER without what is pending. Of MMIO_DM, those that have an entry.
+   */
+  long frames(P2mType type);
 
   /** Recomputes all that should hold from scratch; a sentence for each thing that does not. */
   List<String> audit();

@@ -33,17 +33,28 @@ public interface PagingDomain {
   /**
    * An entry of the p2m is about to change ({@code write_p2m_entry_pre}); the domain's p2m still
    * answers the old one. A backend that holds something derived from the old entry lets go of it
-   * here.
+   * here. Where one new mapping takes the place of several, called for each of those. Called with
+   * the p2m locked; must not change it.
    *
    * @param gfn first guest frame
    * @param order log2 of how many frames change
    * @param before a {@link dev.quire.api.domain.P2mEntry}, of the first frame
-   * @param after what it becomes
+   * @param after what it becomes, of the first frame
    */
   default void p2mChanging(@Gfn long gfn, int order, long before, long after) {}
 
   /** The entry has changed ({@code write_p2m_entry_post}); the hypervisor flushes after this. */
   default void p2mChanged(@Gfn long gfn, int order, long before, long after) {}
+
+  /**
+   * The types in a range of the p2m have changed, without {@link #p2mChanging} for each: between
+   * RAM_RW, RAM_LOGDIRTY and IOREQ_SERVER, and entries are recalculated when they are next used.
+   * The hypervisor flushes after this.
+   *
+   * @param first first guest frame
+   * @param count how many
+   */
+  default void p2mTypesChanged(@Gfn long first, long count) {}
 
   /**
    * Begins to log writes: after this no TLB and no table lets the guest write a frame unseen. Only

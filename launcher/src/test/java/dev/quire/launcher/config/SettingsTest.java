@@ -154,13 +154,13 @@ class SettingsTest {
   void geometryIsThePresetWithWhatIsSaidOfIt() {
     TlbSettings tlb =
         read("""
-                machine.tlb {
-                  data = [ { sizes = [4K], sets = 8, ways = 2 }, { sizes = [2M, 1G], sets = 1, ways = 4 } ]
-                  second = []
-                  structures { pde { sets = 4, ways = 4 }, pml4e { sets = 1, ways = 2 } }
-                  replacement = tree-plru
-                }
-                """)
+        machine.tlb {
+          data = [ { sizes = [4K], sets = 8, ways = 2 }, { sizes = [2M, 1G], sets = 1, ways = 4 } ]
+          second = []
+          structures { pde { sets = 4, ways = 4 }, pml4e { sets = 1, ways = 2 } }
+          replacement = tree-plru
+        }
+        """)
             .machine()
             .tlb()
             .orElseThrow();
