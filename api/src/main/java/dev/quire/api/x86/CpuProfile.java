@@ -77,7 +77,16 @@ public record CpuProfile(Vendor vendor, int physicalBits, Set<Feature> features)
      * A marked entry of the first dimension's root switches to nested mode. No real CPU has it, so
      * it is never among {@link CpuProfile#full}.
      */
-    SWITCHING_BIT;
+    SWITCHING_BIT,
+    /**
+     * What only the other maker's CPUs have may be among the features too: for a machine on which a
+     * domain can be swapped between the nested paging of both. No real CPU has it, so it is never
+     * among {@link CpuProfile#full}.
+     */
+    BOTH_VENDORS;
+
+    /** What only models have. */
+    private static final Set<Feature> UNREAL = EnumSet.of(SWITCHING_BIT, BOTH_VENDORS);
 
     private final @Nullable Vendor vendor;
 
@@ -101,7 +110,7 @@ public record CpuProfile(Vendor vendor, int physicalBits, Set<Feature> features)
       throw new IllegalArgumentException("MAXPHYADDR " + physicalBits + " is not within 32..52");
     }
     for (Feature feature : features) {
-      if (!feature.isOf(vendor)) {
+      if (!feature.isOf(vendor) && !features.contains(Feature.BOTH_VENDORS)) {
         throw new IllegalArgumentException("a CPU by " + vendor + " cannot have " + feature);
       }
     }
@@ -116,7 +125,14 @@ public record CpuProfile(Vendor vendor, int physicalBits, Set<Feature> features)
   /** Every feature that real CPUs of a vendor may have, in a set of its own. */
   public static EnumSet<Feature> allOf(Vendor vendor) {
     EnumSet<Feature> all = EnumSet.allOf(Feature.class);
-    all.removeIf(feature -> !feature.isOf(vendor) || feature == Feature.SWITCHING_BIT);
+    all.removeIf(feature -> !feature.isOf(vendor) || Feature.UNREAL.contains(feature));
+    return all;
+  }
+
+  /** {@link Feature#BOTH_VENDORS} and every feature of real CPUs, in a set of its own. */
+  public static EnumSet<Feature> allOfBoth() {
+    EnumSet<Feature> all = EnumSet.allOf(Feature.class);
+    all.remove(Feature.SWITCHING_BIT);
     return all;
   }
 

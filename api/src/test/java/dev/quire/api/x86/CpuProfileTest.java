@@ -30,6 +30,25 @@ class CpuProfileTest {
     features.add(Feature.SMEP);
     assertThat(cpu.has(Feature.NX)).isTrue();
     assertThat(cpu.has(Feature.SMEP)).isFalse();
-    assertThat(CpuProfile.full(Vendor.INTEL, 36).features()).contains(Feature.values());
+  }
+
+  @Test
+  void realCpusHaveWhatTheirMakerMakes() {
+    assertThat(CpuProfile.full(Vendor.INTEL, 36).features())
+        .contains(Feature.LA57, Feature.EPT)
+        .doesNotContain(Feature.NPT, Feature.SWITCHING_BIT, Feature.BOTH_VENDORS);
+    assertThat(CpuProfile.full(Vendor.AMD, 36).features())
+        .contains(Feature.LA57, Feature.NPT)
+        .doesNotContain(Feature.EPT, Feature.SWITCHING_BIT, Feature.BOTH_VENDORS);
+    assertThatThrownBy(() -> new CpuProfile(Vendor.AMD, 36, Set.of(Feature.EPT)))
+        .isInstanceOf(IllegalArgumentException.class)
+        .hasMessage("a CPU by AMD cannot have EPT");
+  }
+
+  @Test
+  void modelOfBothMakersHasTheNestedPagingOfEither() {
+    assertThat(new CpuProfile(Vendor.AMD, 36, CpuProfile.allOfBoth()).features())
+        .contains(Feature.NPT, Feature.EPT, Feature.PML)
+        .doesNotContain(Feature.SWITCHING_BIT);
   }
 }

@@ -56,8 +56,8 @@ public record MachineSettings(
   }
 
   /**
-   * Names in order; {@code all} adds every feature of the vendor's CPUs, a name with a minus takes
-   * one away.
+   * Names in order; {@code all} adds every feature of the vendor's CPUs, {@code both-vendors} those
+   * of both, a name with a minus takes one away.
    */
   private static Set<Feature> features(Section section, Vendor vendor) {
     Set<Feature> features = EnumSet.noneOf(Feature.class);
@@ -65,6 +65,8 @@ public record MachineSettings(
       String name = entry.value();
       if (name.equals("all")) {
         features.addAll(CpuProfile.allOf(vendor));
+      } else if (name.equals("both-vendors")) {
+        features.addAll(CpuProfile.allOfBoth());
       } else if (name.startsWith("-")) {
         features.remove(section.choice("features", name.substring(1), Feature.class));
       } else {
@@ -72,7 +74,7 @@ public record MachineSettings(
       }
     }
     for (Feature feature : features) {
-      if (!feature.isOf(vendor)) {
+      if (!feature.isOf(vendor) && !features.contains(Feature.BOTH_VENDORS)) {
         throw section.bad("features", "no CPU of this vendor has " + feature);
       }
     }

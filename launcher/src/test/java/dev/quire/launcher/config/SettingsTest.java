@@ -232,6 +232,13 @@ class SettingsTest {
   }
 
   @Test
+  void machineMayHaveTheFeaturesOfBothMakers() {
+    assertThat(read("", "machine.features=[both-vendors, -pml]").machine().profile().features())
+        .contains(Feature.NPT, Feature.EPT)
+        .doesNotContain(Feature.PML);
+  }
+
+  @Test
   void overridesMayBeLists() {
     assertThat(read("", "machine.features=[all, -la57]").machine().profile().features())
         .doesNotContain(Feature.LA57)
