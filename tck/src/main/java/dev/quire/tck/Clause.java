@@ -57,11 +57,15 @@ abstract class Clause {
       List<WorldPlan> plans, Consumer<WorldPlan> test, Feature... needed) {
     for (Feature feature : needed) {
       if (!backend().features().contains(feature)) {
-        String reason = "the backend " + backend().name() + " does not declare " + feature;
-        return Stream.of(DynamicTest.dynamicTest(reason, () -> Assumptions.abort(reason)));
+        return skipped("the backend " + backend().name() + " does not declare " + feature);
       }
     }
     return plans.stream()
         .map(plan -> DynamicTest.dynamicTest(plan.toString(), () -> test.accept(plan)));
+  }
+
+  /** No test, with the reason. */
+  static Stream<DynamicTest> skipped(String reason) {
+    return Stream.of(DynamicTest.dynamicTest(reason, () -> Assumptions.abort(reason)));
   }
 }

@@ -5,6 +5,7 @@ import dev.quire.api.domain.Domain;
 import dev.quire.api.domain.P2mFormat;
 import dev.quire.api.paging.PagingBackend;
 import dev.quire.api.paging.PagingDomain;
+import dev.quire.api.x86.CpuProfile;
 import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
@@ -39,6 +40,11 @@ class ForwardingBackend implements PagingBackend {
   @Override
   public @Nullable P2mFormat p2mFormat() {
     return inner.p2mFormat();
+  }
+
+  @Override
+  public Set<CpuProfile.Feature> cpuFeatures() {
+    return inner.cpuFeatures();
   }
 
   @Override

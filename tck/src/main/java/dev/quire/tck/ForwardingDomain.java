@@ -38,6 +38,11 @@ class ForwardingDomain implements PagingDomain {
   }
 
   @Override
+  public void p2mTypesChanged(@Gfn long first, long count) {
+    inner.p2mTypesChanged(first, count);
+  }
+
+  @Override
   public Errno enableLogDirty() {
     return inner.enableLogDirty();
   }

@@ -11,6 +11,7 @@ import dev.quire.api.domain.Domain;
 import dev.quire.api.domain.RunResult;
 import dev.quire.api.domain.Vcpu;
 import dev.quire.api.hw.OperationBlock;
+import dev.quire.api.hw.PhysicalMemory;
 import dev.quire.api.x86.PageEntry;
 import dev.quire.api.x86.PagingFormat;
 import java.util.ArrayList;
@@ -105,6 +106,13 @@ final class Guest {
     for (int i = 0; i < SMALL_FRAMES; i++) {
       long entry = (long) i << Addresses.PAGE_SHIFT | PageEntry.P | PageEntry.RW;
       built.set(roots[space], Addresses.gva(WINDOW + i * Addresses.PAGE_SIZE), 1, entry);
+    }
+  }
+
+  /** Makes room for tables of another mode. */
+  static void clearTables(Domain domain) {
+    for (int frame = FIRST_TABLE; frame < FIRST_DATA; frame++) {
+      domain.deviceStoreFrame(Addresses.gfn(frame), new long[PhysicalMemory.FRAME_LONGS]);
     }
   }
 

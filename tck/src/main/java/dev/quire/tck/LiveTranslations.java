@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.quire.tck;
 
+import dev.quire.api.address.Addresses;
 import dev.quire.api.address.Gva;
+import dev.quire.api.address.Mfn;
+import dev.quire.api.domain.Domain;
 import dev.quire.api.domain.Vcpu;
-import dev.quire.api.hw.Cpu;
 import dev.quire.api.hw.Machine;
 import dev.quire.api.hw.Registers;
 import dev.quire.api.hw.TranslationCache;
@@ -32,15 +34,21 @@ final class LiveTranslations {
           Access.of(Access.FETCH, true, false));
 
   /**
-   * An entry that the vCPU could hit in the address space it is in.
+   * An entry that the vCPU could hit.
    *
    * @param where the structure that holds it
+   * @param pcid of the address space, meaningless for a global entry
    * @param linear first address of what it covers
    * @param shift log2 of what it covers
    * @param fetch whether only fetches hit it
    * @param translation what it answers
    */
-  record Entry(String where, @Gva long linear, int shift, boolean fetch, long translation) {
+  record Entry(
+      String where, int pcid, @Gva long linear, int shift, boolean fetch, long translation) {
+    boolean isIn(int space) {
+      return (translation & Translation.GLOBAL) != 0 || pcid == space;
+    }
+
     boolean covers(@Gva long address) {
       return (address ^ linear) << 7 >>> 7 >>> shift == 0;
     }
@@ -69,25 +77,46 @@ final class LiveTranslations {
 
   /** Those that the vCPU could hit now; none in a machine without caching. */
   static LiveTranslations of(Vcpu vcpu) {
-    Machine machine = vcpu.domain().machine();
     Registers hardware = vcpu.control().registers();
-    int pcidNow = (hardware.cr4 & Cr4.PCIDE) != 0 ? (int) (hardware.cr3 & Cr3.PCID) : 0;
+    int pcid = (hardware.cr4 & Cr4.PCIDE) != 0 ? (int) (hardware.cr3 & Cr3.PCID) : 0;
+    List<Entry> now = everyAddressSpace(vcpu).stream().filter(entry -> entry.isIn(pcid)).toList();
+    return new LiveTranslations(vcpu, now);
+  }
+
+  /** Those of every PCID, on the CPU where the vCPU runs: a tag is the vCPU's only there. */
+  private static List<Entry> everyAddressSpace(Vcpu vcpu) {
+    Machine machine = vcpu.domain().machine();
+    TranslationCache cache = machine.cpu(vcpu.number() % machine.cpus()).translationCache();
     List<Entry> found = new ArrayList<>();
-    for (int number = 0; number < machine.cpus(); number++) {
-      Cpu cpu = machine.cpu(number);
-      TranslationCache cache = cpu.translationCache();
-      if (cache == null || number != vcpu.number() % machine.cpus()) {
-        continue; // a tag means a vCPU on the CPU that gave it
-      }
+    if (cache != null) {
       cache.forEach(
           (where, tag, pcid, linear, shift, fetch, translation) -> {
-            boolean global = (translation & Translation.GLOBAL) != 0;
-            if (tag == vcpu.control().tag() && (global || pcid == pcidNow)) {
-              found.add(new Entry(where, linear, shift, fetch, translation));
+            if (tag == vcpu.control().tag()) {
+              found.add(new Entry(where, pcid, linear, shift, fetch, translation));
             }
           });
     }
-    return new LiveTranslations(vcpu, found);
+    return found;
+  }
+
+  /**
+   * The entries of any CPU that lead one of a domain's vCPUs to a machine frame.
+   *
+   * @param toWrite count only those that allow a write
+   */
+  static List<String> leadingTo(Domain domain, @Mfn long mfn, boolean toWrite) {
+    List<String> ways = new ArrayList<>();
+    for (int number = 0; number < domain.vcpus(); number++) {
+      Vcpu vcpu = domain.vcpu(number);
+      for (Entry entry : everyAddressSpace(vcpu)) {
+        long first = Translation.frame(entry.translation()) >>> Addresses.PAGE_SHIFT;
+        boolean leads = mfn >= first && mfn < first + (1L << entry.shift() - Addresses.PAGE_SHIFT);
+        if (leads && (!toWrite || (entry.translation() & Translation.WRITABLE) != 0)) {
+          ways.add("vCPU " + number + ": " + entry);
+        }
+      }
+    }
+    return ways;
   }
 
   List<Entry> entries() {

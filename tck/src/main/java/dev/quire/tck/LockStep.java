@@ -45,6 +45,11 @@ final class LockStep {
     return subject;
   }
 
+  /** The same guest on the bare machine. */
+  World reference() {
+    return reference;
+  }
+
   /** The frames that the guest or a device has written since the last call, by number. */
   BitSet takeWritten() {
     BitSet taken = (BitSet) written.clone();
@@ -57,6 +62,20 @@ final class LockStep {
     subject.domain().deviceStore(gpa, bytes, value);
     reference.domain().deviceStore(gpa, bytes, value);
     written.set((int) Addresses.gpaToGfn(gpa));
+  }
+
+  /** The guest leaves its mode, builds tables of another and enters it, on every vCPU. */
+  void become(GuestMode mode) {
+    GuestMode old = subject.guest().mode();
+    int vcpus = subject.domain().vcpus();
+    for (int vcpu = 0; vcpu < vcpus; vcpu++) {
+      run(vcpu, old::leave);
+    }
+    subject.rebuild(mode);
+    reference.rebuild(mode);
+    for (int vcpu = 0; vcpu < vcpus; vcpu++) {
+      run(vcpu, block -> mode.enter(block, subject.guest().root(0)));
+    }
   }
 
   /**

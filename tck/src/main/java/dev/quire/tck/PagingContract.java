@@ -13,24 +13,23 @@ import dev.quire.api.paging.PagingBackend;
 import dev.quire.api.paging.PagingBackend.Feature;
 import dev.quire.api.x86.CpuProfile;
 import dev.quire.api.x86.CpuProfile.Vendor;
+import java.util.ArrayList;
+import java.util.EnumSet;
 import java.util.List;
+import java.util.Set;
 import org.junit.jupiter.api.DisplayName;
 import org.junit.jupiter.api.Nested;
 
 /**
  * The contract of the paging interface: the seven clauses and the laws, each a nested class. The
- * author of a backend extends this, says which backend, and where it runs:
+ * author of a backend extends this and says which backend; and, where the backend does not suit
+ * what its features promise, on which machines and for which domains:
  *
  * <pre>{@code
  * class MyBackendTest extends PagingContract {
  *   @Override
  *   protected PagingBackend backend() {
  *     return service("mine");
- *   }
- *
- *   @Override
- *   protected List<MachineSpec> machines() {
- *     return List.of(machine(CpuProfile.full(Vendor.AMD, 40)));
  *   }
  * }
  * }</pre>
@@ -49,16 +48,38 @@ public abstract class PagingContract {
 
   /**
    * The machines that it must work on. Each test runs on every one; unless told otherwise, one of
-   * each vendor with TLBs, and one without caches.
+   * each vendor that has the {@linkplain PagingBackend#cpuFeatures features} which it needs, with
+   * TLBs, and one without caches.
    */
   protected List<MachineSpec> machines() {
-    MachineSpec intel = machine(CpuProfile.full(Vendor.INTEL, 40));
-    return List.of(intel, machine(CpuProfile.full(Vendor.AMD, 40)), intel.withTlb(null));
+    List<MachineSpec> machines = new ArrayList<>();
+    for (Vendor vendor : Vendor.values()) {
+      CpuProfile profile = CpuProfile.full(vendor, 40);
+      if (profile.features().containsAll(backend().cpuFeatures())) {
+        machines.add(machine(profile));
+      }
+    }
+    if (machines.isEmpty()) {
+      throw new IllegalStateException(
+          "no real CPU has " + backend().cpuFeatures() + ": say which machines there are");
+    }
+    machines.add(machines.get(0).withTlb(null));
+    return machines;
   }
 
-  /** Machines that it cannot work on, and must say so. None unless told otherwise. */
+  /**
+   * Machines that it cannot work on, and must say so: unless told otherwise, the first that suits
+   * it, less one of the features which it needs.
+   */
   protected List<MachineSpec> unsuitableMachines() {
-    return List.of();
+    CpuProfile whole = machines().get(0).profile();
+    return backend().cpuFeatures().stream().sorted().map(each -> lacking(whole, each)).toList();
+  }
+
+  private static MachineSpec lacking(CpuProfile whole, CpuProfile.Feature missing) {
+    Set<CpuProfile.Feature> rest = EnumSet.copyOf(whole.features());
+    rest.remove(missing);
+    return machine(new CpuProfile(whole.vendor(), whole.physicalBits(), rest));
   }
 
   /**
@@ -146,6 +167,87 @@ public abstract class PagingContract {
   @DisplayName("Law: a backend is a cache")
   final class Caches extends CacheLaw {
     Caches() {
+      super(PagingContract.this);
+    }
+  }
+
+  /** Mode changes. */
+  @Nested
+  @DisplayName("Law: a guest may change its mode")
+  final class Modes extends ModeLaw {
+    Modes() {
+      super(PagingContract.this);
+    }
+  }
+
+  /** Law 6. */
+  @Nested
+  @DisplayName("Law: attaching is all or nothing")
+  final class Attaching extends AttachLaw {
+    Attaching() {
+      super(PagingContract.this);
+    }
+  }
+
+  /** Law 5. */
+  @Nested
+  @DisplayName("Law: a guest's mistake is an answer")
+  final class Mistakes extends MistakeLaw {
+    Mistakes() {
+      super(PagingContract.this);
+    }
+  }
+
+  /** Law 5, where tables are garbage. */
+  @Nested
+  @DisplayName("Law: a guest reaches nobody else's memory")
+  final class Confinement extends ConfinementLaw {
+    Confinement() {
+      super(PagingContract.this);
+    }
+  }
+
+  /** Law 7. */
+  @Nested
+  @DisplayName("Law: the same run costs the same")
+  final class Determinism extends DeterminismLaw {
+    Determinism() {
+      super(PagingContract.this);
+    }
+  }
+
+  /** Clause 4. */
+  @Nested
+  @DisplayName("Clause 4: no way leads through a p2m entry that has changed")
+  final class P2mChangesSeen extends P2mClause {
+    P2mChangesSeen() {
+      super(PagingContract.this);
+    }
+  }
+
+  /** Clause 5. */
+  @Nested
+  @DisplayName("Clause 5: the dirty log misses no write")
+  final class DirtyLog extends LogDirtyClause {
+    DirtyLog() {
+      super(PagingContract.this);
+    }
+  }
+
+  /** Clause 6. */
+  @Nested
+  @DisplayName("Clause 6: without memory all or nothing")
+  final class PoolUsedUp extends PoolClause {
+    PoolUsedUp() {
+      super(PagingContract.this);
+    }
+  }
+
+  /** Clause 7. */
+  @Nested
+  @DisplayName("Clause 7: what is detached is gone")
+  final class Detaching extends DetachClause {
+    Detaching() {
       super(PagingContract.this);
     }
   }

@@ -13,7 +13,6 @@ import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
-import org.jspecify.annotations.Nullable;
 
 /**
  * The backend under test with a witness before it, which sees what it is asked and what it answers
@@ -21,12 +20,20 @@ import org.jspecify.annotations.Nullable;
  */
 final class Watched extends ForwardingBackend {
   /** One p2m change of which the backend was told. */
-  record P2mChange(@Gfn long gfn, int order, long before, long after) {}
+  record P2mChange(@Gfn long gfn, int order, long before, long after) {
+    boolean covers(@Gfn long frame) {
+      return frame >= gfn && frame < gfn + (1L << order);
+    }
+
+    boolean touches(P2mChange other) {
+      return gfn < other.gfn + (1L << other.order) && other.gfn < gfn + (1L << order);
+    }
+  }
 
   private final Map<Vcpu, PagingMode> modes = new HashMap<>();
   private final List<String> wrongs = new ArrayList<>();
   private final List<P2mChange> changes = new ArrayList<>();
-  private @Nullable P2mChange pending;
+  private final List<P2mChange> announced = new ArrayList<>();
   private long fixes;
 
   Watched(PagingBackend inner) {
@@ -47,11 +54,13 @@ final class Watched extends ForwardingBackend {
     return mode;
   }
 
-  /** The p2m changes since the last call; each was announced and then reported. */
-  List<P2mChange> takeChanges() {
-    List<P2mChange> taken = List.copyOf(changes);
+  /** The p2m changes of which the backend was told since {@link #forgetChanges}. */
+  List<P2mChange> changes() {
+    return List.copyOf(changes);
+  }
+
+  void forgetChanges() {
     changes.clear();
-    return taken;
   }
 
   /** What was seen that must not be. */
@@ -86,20 +95,17 @@ final class Watched extends ForwardingBackend {
 
     @Override
     public void p2mChanging(@Gfn long gfn, int order, long before, long after) {
-      if (pending != null) {
-        wrongs.add("a p2m change was announced before the one before it was reported");
-      }
-      pending = new P2mChange(gfn, order, before, after);
+      announced.add(new P2mChange(gfn, order, before, after));
       super.p2mChanging(gfn, order, before, after);
     }
 
     @Override
     public void p2mChanged(@Gfn long gfn, int order, long before, long after) {
       P2mChange change = new P2mChange(gfn, order, before, after);
-      if (!change.equals(pending)) {
+      if (announced.stream().noneMatch(change::touches)) {
         wrongs.add("domain " + domain.id() + ": " + change + " was not announced");
       }
-      pending = null;
+      announced.removeIf(change::touches);
       changes.add(change);
       super.p2mChanged(gfn, order, before, after);
     }

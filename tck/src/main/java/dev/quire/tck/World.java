@@ -3,23 +3,29 @@ package dev.quire.tck;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 
+import dev.quire.api.address.Addresses;
 import dev.quire.api.domain.Domain;
 import dev.quire.api.domain.DomainSpec;
 import dev.quire.api.domain.Hypervisor;
 import dev.quire.api.domain.Vcpu;
 import dev.quire.api.hw.Machine;
 import dev.quire.api.hw.MachineSpec;
+import dev.quire.api.hw.MachineSpec.Ram;
+import dev.quire.api.paging.BackendUnavailableException;
 import dev.quire.api.paging.PagingBackend;
 import java.util.ArrayList;
 import java.util.List;
 
 /** A machine, its hypervisor and one guest under a backend that is watched. */
 final class World {
+  /** Where the memory of a {@link #neighbour} begins. */
+  static final long NEIGHBOUR = 16L << 20;
+
   private final WorldPlan plan;
   private final Machine machine;
   private final Hypervisor hypervisor;
   private final Domain domain;
-  private final Guest guest;
+  private Guest guest;
   private Watched backend;
 
   private World(WorldPlan plan, MachineSpec machine, DomainSpec spec, PagingBackend backend) {
@@ -76,11 +82,67 @@ final class World {
     return backend;
   }
 
+  /** Gives the domain to another backend, which is watched from then on. */
+  void swap(PagingBackend other) {
+    Watched watched = new Watched(other);
+    hypervisor.swap(domain, watched);
+    expectNoWrongs();
+    backend = watched;
+  }
+
+  /** The backends of the class path that can serve the domain; each has served it afterwards. */
+  List<PagingBackend> ableBackends() {
+    List<PagingBackend> able = new ArrayList<>();
+    for (PagingBackend each : Services.backends()) {
+      try {
+        swap(each);
+        able.add(each);
+      } catch (BackendUnavailableException cannot) {
+        // its features, the machine or the domain's frames do not allow it
+      }
+    }
+    return able;
+  }
+
+  /** The guest, with its vCPUs out of paging, gets tables of another mode; it is not booted yet. */
+  void rebuild(GuestMode mode) {
+    Guest.clearTables(domain);
+    guest = new Guest(domain, mode);
+  }
+
+  /** Another domain on the same machine, with 8 MiB at {@link #NEIGHBOUR} in its address space. */
+  Domain neighbour() {
+    DomainSpec own = domain.spec();
+    List<Ram> memory = List.of(new Ram(NEIGHBOUR, own.frames() << Addresses.PAGE_SHIFT));
+    return hypervisor.createDomain(
+        backend, new DomainSpec(1, memory, own.placement(), own.largestOrder(), 0, 2));
+  }
+
+  /** The machine frame of every guest frame. */
+  long[] frames() {
+    long[] frames = new long[Guest.FRAMES];
+    for (int i = 0; i < frames.length; i++) {
+      frames[i] = domain.gfnToMfn(Addresses.gfn(i));
+    }
+    return frames;
+  }
+
+  /** How many frames the domain's pool has given out. */
+  long tableFrames() {
+    return domain.isTranslated() ? domain.pool().used() : 0;
+  }
+
+  private void expectNoWrongs() {
+    assertEquals(List.of(), backend.wrongs(), () -> this + ": what the backend was asked");
+  }
+
   /** Recomputes what must hold at every safe point, and fails with what does not. */
   void audit() {
-    List<String> wrongs = new ArrayList<>(backend.wrongs());
-    wrongs.addAll(domain.paging().audit());
-    assertEquals(List.of(), wrongs, () -> this + ": audit");
+    expectNoWrongs();
+    assertEquals(List.of(), domain.paging().audit(), () -> this + ": audit of the backend");
+    if (domain.isTranslated()) {
+      assertEquals(List.of(), domain.p2m().audit(), () -> this + ": audit of the p2m");
+    }
   }
 
   /** What no TLB may allow, once the guest has invalidated what it has changed. */
