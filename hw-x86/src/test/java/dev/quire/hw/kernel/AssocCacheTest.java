@@ -150,6 +150,26 @@ class AssocCacheTest {
     return new HashSet<>(keys(cache));
   }
 
+  @ParameterizedTest
+  @EnumSource(Replacement.class)
+  void afterAResetVictimsAreThoseOfANewCache(Replacement replacement) {
+    Cache used = cache(2, 4, replacement, 3);
+    Cache fresh = cache(2, 4, replacement, 3);
+    putAll(used, 5, 22);
+    used.reset();
+    assertThat(keys(used)).isEmpty();
+    putAll(used, 100, 119);
+    putAll(fresh, 100, 119);
+    assertThat(keys(used)).isEqualTo(keys(fresh)).hasSize(8);
+  }
+
+  private static void putAll(Cache cache, long first, long last) {
+    for (long key = first; key <= last; key++) {
+      cache.put(key, key);
+      cache.find(key - 3);
+    }
+  }
+
   @Test
   void setsAreApart() {
     Cache cache = cache(4, 1, Replacement.LRU, 1);

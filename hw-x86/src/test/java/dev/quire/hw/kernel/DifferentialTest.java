@@ -23,7 +23,7 @@ import org.junit.jupiter.params.provider.EnumSource;
  * their codes, registers, memory, and every counter.
  */
 class DifferentialTest {
-  private static final int PROGRAMS = 40;
+  private static final int PROGRAMS = RandomProgram.programs(40);
   private static final int MANY = 2000;
   private static final int BLOCKS = 40;
 
@@ -58,7 +58,7 @@ class DifferentialTest {
 
   @Test
   void aMachineWithoutCachesCountsExactly() {
-    for (int seed = 0; seed < PROGRAMS / 4; seed++) {
+    for (int seed = 0; seed < (PROGRAMS + 3) / 4; seed++) {
       SplittableRandom random = new SplittableRandom(seed);
       MachineSpec spec = spec(random, null);
       run(spec, random, RandomProgram.ANYTHING, seed);
@@ -68,7 +68,7 @@ class DifferentialTest {
   @ParameterizedTest
   @EnumSource(Replacement.class)
   void cachesChangeNothingForAGuestThatInvalidates(Replacement replacement) {
-    for (int seed = 0; seed < PROGRAMS / 4; seed++) {
+    for (int seed = 0; seed < (PROGRAMS + 3) / 4; seed++) {
       SplittableRandom random = new SplittableRandom(seed);
       MachineSpec spec = spec(random, RandomGeometry.of(random, replacement));
       run(spec, random, RandomProgram.COHERENT, seed);

@@ -9,7 +9,7 @@ import java.util.Map;
 import java.util.function.BiPredicate;
 
 /** A third party's cache: a map that never evicts and serves nothing by itself. */
-final class MapCache implements TranslationCache {
+class MapCache implements TranslationCache {
   private record Page(int tag, int pcid, long linear, int level, boolean global) {}
 
   private final Map<Page, Long> pages = new HashMap<>();

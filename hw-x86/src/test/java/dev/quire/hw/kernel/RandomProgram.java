@@ -15,6 +15,9 @@ final class RandomProgram {
   /** Every edit is followed by a flush; the reference caches nothing. */
   static final boolean COHERENT = true;
 
+  /** How many programs a test runs at most, where one asks for quick tests. */
+  private static final int AT_MOST = Integer.getInteger("quire.programs", Integer.MAX_VALUE);
+
   private static final int GUESTS = 3;
   private static final int[] BUDGETS = {1, 7, 50, Integer.MAX_VALUE};
 
@@ -40,6 +43,11 @@ final class RandomProgram {
       guests.add(guest);
       guest.boot(rig);
     }
+  }
+
+  /** So many programs, or fewer where that is asked for: mutation testing runs few. */
+  static int programs(int normally) {
+    return Math.min(normally, AT_MOST);
   }
 
   void run(int blocks) {
