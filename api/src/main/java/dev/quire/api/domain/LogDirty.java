@@ -36,7 +36,8 @@ public interface LogDirty {
    *
    * @param bitmap receives a bit for each frame from gfn 0 on; null to begin a new round only
    * @param frames how many frames the caller wants to know of; clipped to what there is
-   * @return ENOMEM if bits were lost because the pool was used up
+   * @return ENOMEM if bits were lost because the pool was used up, until logging is disabled;
+   *     EFAULT if the bitmap is too short
    */
   Errno clean(long @Nullable [] bitmap, long frames);
 
@@ -49,11 +50,17 @@ public interface LogDirty {
    */
   void mark(@Gfn long gfn);
 
+  /** The same for a write that hardware refused for the log's sake, which is counted. */
+  void faulted(@Gfn long gfn);
+
   /**
    * Tracks a frame buffer apart from the log (VRAM): answers which of its frames were written since
    * the last call with the same range, and begins a new round for them.
    *
-   * @param bitmap a bit for each frame of the range
+   * @param count how many frames; 0 ends the tracking
+   * @param bitmap receives a bit for each frame of the range
+   * @return EFAULT if the bitmap is too short, EBUSY while another operation is unfinished,
+   *     EOPNOTSUPP without a p2m, ENOMEM
    */
   Errno trackRange(@Gfn long first, long count, long[] bitmap);
 

@@ -57,19 +57,37 @@ public interface P2m {
   void putGfn(@Gfn long gfn);
 
   /**
+   * The machine frame behind a guest frame with a reference to it, so that nobody else is given it
+   * ({@code get_page_from_gfn}).
+   *
+   * @param query as for {@link #getGfn}
+   * @return {@link dev.quire.api.hw.FrameMapper#NONE} unless it is memory of the domain or a
+   *     foreign frame: for grants and devices too
+   */
+  @Mfn
+  long getPage(@Gfn long gfn, int query);
+
+  /** Puts the reference that {@link #getPage} took. */
+  void putPage(@Mfn long mfn);
+
+  /**
    * Maps guest frames to machine frames ({@code p2m_add_page}): M2P and aliases kept right.
    *
    * @param gfn first guest frame
    * @param mfn first machine frame
    * @param order any; the largest mappings that alignment and limits allow are used
-   * @return EPERM, ENOMEM (the frames below the first that failed are mapped), EINVAL
+   * @param type memory that is there: RAM_RW, RAM_LOGDIRTY or RAM_RO
+   * @return EPERM if the domain may not have a frame or a special entry is in the range, ENOMEM
+   *     (the frames below the first that failed are mapped, and machine frames of the range that
+   *     were mapped elsewhere may be so no more), EINVAL
    */
   Errno add(@Gfn long gfn, @Mfn long mfn, int order, P2mType type);
 
   /**
    * Unmaps guest frames, which must be mapped to these machine frames ({@code p2m_remove_page}).
    *
-   * @return EILSEQ if one is not
+   * @return EILSEQ if one is not, EPERM if one is a device: nothing has changed; ENOMEM if a
+   *     superpage could not be split: the frames below it are unmapped
    */
   Errno remove(@Gfn long gfn, @Mfn long mfn, int order);
 
@@ -116,11 +134,36 @@ public interface P2m {
   long repairs();
 
   /**
+   * There is an ioreq server for writes to IOREQ_SERVER frames, or there is none any more and those
+   * become ordinary memory, lazily ({@code p2m_set_ioreq_server}).
+   *
+   * @return EBUSY if there is one already, EINVAL if there is none
+   */
+  Errno ioreqServer(boolean there);
+
+  /**
+   * Whether hardware logs writes itself (PML): then small EPT mappings of type RAM_LOGDIRTY are
+   * writable, with D clear. For the backend, which knows the hardware.
+   */
+  void hardwareLogs(boolean on);
+
+  /**
+   * Whether violations on a frame are exits rather than #VE ({@code p2m_set_suppress_ve}).
+   *
+   * @return ESRCH if the frame is not mapped, EOPNOTSUPP if the format has no #VE
+   */
+  Errno suppressVe(@Gfn long gfn, boolean suppress);
+
+  /**
    * Maps a device frame for pass-through, or a frame of another domain ({@code
    * set_typed_p2m_entry}).
    *
+   * @param mfn not memory, for MMIO_DIRECT; of another domain for the others, referred to as long
+   *     as it is mapped
+   * @param order 0 for MAP_FOREIGN. What is there may be of any order
    * @param type MMIO_DIRECT, MAP_FOREIGN, GRANT_MAP_RW or GRANT_MAP_RO
-   * @return EPERM if another special entry is there
+   * @return EPERM if another special entry is there or the domain may not have the frame; ENOMEM,
+   *     EBUSY, EINVAL, EOPNOTSUPP as for {@link #set}
    */
   Errno setSpecial(@Gfn long gfn, @Mfn long mfn, int order, P2mType type, P2mAccess access);
 

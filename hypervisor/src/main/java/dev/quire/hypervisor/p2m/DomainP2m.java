@@ -12,32 +12,16 @@ import dev.quire.api.domain.P2mEntry;
 import dev.quire.api.domain.P2mFormat;
 import dev.quire.api.domain.P2mType;
 import dev.quire.api.domain.P2mType.Group;
-import dev.quire.api.domain.PagingPool;
+import dev.quire.api.hw.FrameMapper;
 import dev.quire.api.paging.BackendUnavailableException;
-import dev.quire.api.paging.PagingDomain;
-import java.lang.invoke.VarHandle;
 import java.util.List;
-import java.util.concurrent.atomic.AtomicLong;
-import java.util.concurrent.locks.ReentrantLock;
 
-/**
- * A domain's p2m: operations over a {@link P2mTree}. One lock, which its holder may take again
- * (order: before everything else of the domain, as in Xen). Changes make {@link #sequence} odd;
- * {@link #get} takes no lock but reads again if it met a change, since a table may be freed and
- * used anew under a reader's eyes.
- */
+/** A domain's p2m: each operation checks its arguments, locks, and hands over to who does it. */
 public final class DomainP2m implements P2m {
-  private final P2mHost host;
-  private final FlushQueue flushes;
-  private final RangeSet readOnlyDevices = new RangeSet();
-  private final TypeRules rules = new TypeRules(readOnlyDevices);
-  private final TypeCounts counts = new TypeCounts();
+  private final P2mCore core;
+  private final Admission admission;
   private final Physmap physmap;
-  private final ReentrantLock lock = new ReentrantLock();
-  private volatile P2mTree tree;
-  private volatile @Gfn long end = Addresses.gfn(0);
-  private final AtomicLong sequence = new AtomicLong();
-  private int changes;
+  private final TypeChanges types;
 
   /**
    * An empty p2m.
@@ -45,354 +29,300 @@ public final class DomainP2m implements P2m {
    * @throws BackendUnavailableException if the pool has no frame for the root
    */
   public DomainP2m(P2mSettings settings, P2mHost host) {
-    this.host = host;
-    flushes = new FlushQueue(host.flusher());
-    physmap = new Physmap(this, host.m2p());
-    @Mfn long root = host.pool().allocate();
-    if (root == PagingPool.NONE) {
-      throw new BackendUnavailableException("the paging pool has no frame for the p2m's root");
-    }
-    tree = plant(settings, root);
+    this(settings, host, new RangeSet());
   }
 
-  private P2mTree plant(P2mSettings settings, @Mfn long root) {
-    EntryCodec codec =
-        switch (settings.format()) {
-          case X86 -> new X86Codec(rules);
-          case EPT -> new EptCodec(rules, new MemoryTypes(readOnlyDevices), settings);
-        };
-    P2mTables tables =
-        new P2mTables(host.machine().memory(), host.pool(), codec, rules, settings, root);
-    Recalculation recalculation = new Recalculation(tables, rules, counts);
-    return new P2mTree(
-        tables, recalculation, new Mapper(tables, recalculation, counts, flushes, host));
+  private DomainP2m(P2mSettings settings, P2mHost host, RangeSet readOnlyDevices) {
+    this(new P2mCore(settings, host, readOnlyDevices, new TypeRules(readOnlyDevices)));
+  }
+
+  private DomainP2m(P2mCore core) {
+    this.core = core;
+    admission = new Admission(core.host, core.tables);
+    physmap = new Physmap(core);
+    types = new TypeChanges(core);
+  }
+
+  /**
+   * The same map in another format: for a swap of the backend, at a safe point of all vCPUs. Either
+   * is complete, and one of them must be given up by {@link #discard}: this one after the swap, the
+   * new one if the swap fails. Until then neither may be changed.
+   *
+   * @param settings of the new one
+   * @throws BackendUnavailableException if the pool does not hold both, or the new format cannot
+   *     express something; nothing is left of the new one
+   */
+  public DomainP2m convert(P2mSettings settings) {
+    core.lock();
+    try {
+      P2mCore other =
+          new P2mCore(settings, core.host, core.readOnlyDevices, new TypeRules(core.rules));
+      try {
+        new Conversion(core, other).run();
+      } catch (BackendUnavailableException refused) {
+        other.freeTables(Long.MAX_VALUE);
+        throw refused;
+      }
+      return new DomainP2m(other);
+    } finally {
+      core.unlock();
+    }
+  }
+
+  /** Frees the tables, after a flush, and nothing else: another p2m says the same. */
+  public void discard() {
+    core.begin();
+    core.flushes.abandon(core.tables);
+    core.freeTables(Long.MAX_VALUE);
+    core.end(Errno.OK);
+  }
+
+  /**
+   * Ends the p2m with its domain: nothing is mapped any more, no reference held, no table left.
+   *
+   * @param budget how many tables to free in this call
+   * @return ERESTART if some are left: call again
+   */
+  public Errno close(long budget) {
+    core.begin();
+    core.dropMappings();
+    core.flushes.abandon(core.tables);
+    return core.end(core.freeTables(budget) ? Errno.OK : Errno.ERESTART);
   }
 
   @Override
   public P2mFormat format() {
-    return tree.tables().settings().format();
+    return core.tables.settings().format();
+  }
+
+  /** How it is written. */
+  public P2mSettings settings() {
+    return core.tables.settings();
   }
 
   @Override
   public @Maddr long root() {
-    return Addresses.mfnToMaddr(tree.tables().root());
+    return Addresses.mfnToMaddr(core.tables.root());
   }
 
   @Override
   public int levels() {
-    return tree.tables().levels();
+    return core.tables.levels();
   }
 
   @Override
   public long get(@Gfn long gfn) {
-    long before = sequence.get();
-    if ((before & 1) == 0) {
-      long entry = tree.tables().get(gfn);
-      VarHandle.loadLoadFence();
-      if (sequence.get() == before) {
-        return entry;
-      }
-    }
-    lock.lock();
-    try {
-      return tree.tables().get(gfn);
-    } finally {
-      lock.unlock();
-    }
+    return core.get(gfn);
   }
 
   @Override
   public long getGfn(@Gfn long gfn, int query) {
-    lock.lock();
-    return tree.tables().get(gfn);
+    core.lock();
+    return core.tables.get(gfn);
   }
 
   @Override
   public void putGfn(@Gfn long gfn) {
-    lock.unlock();
+    core.unlock();
   }
 
-  private void begin() {
-    lock.lock();
-    if (changes++ == 0) {
-      sequence.incrementAndGet();
-      VarHandle.storeStoreFence();
-    }
-  }
-
-  private Errno end(Errno result) {
+  @Override
+  public @Mfn long getPage(@Gfn long gfn, int query) {
+    core.lock();
     try {
-      flushes.settle(tree.tables());
+      return physmap.getPage(gfn);
     } finally {
-      if (--changes == 0) {
-        sequence.incrementAndGet();
-      }
-      lock.unlock();
+      core.unlock();
     }
-    return result;
+  }
+
+  @Override
+  public void putPage(@Mfn long mfn) {
+    core.host.m2p().putReference(mfn);
   }
 
   @Override
   public Errno add(@Gfn long gfn, @Mfn long mfn, int order, P2mType type) {
-    if (!type.is(Group.RAM) || type.is(Group.PAGING) || type == P2mType.IOREQ_SERVER) {
+    boolean plain = type.is(Group.RAM) && !type.is(Group.PAGING) && !type.is(Group.SHARED);
+    if (!plain || type == P2mType.IOREQ_SERVER || mfn == FrameMapper.NONE) {
       return Errno.EINVAL;
     }
-    Errno sound = check(gfn, mfn, order, type);
+    long what = P2mEntry.of(mfn, type, P2mAccess.RWX, 0);
+    Errno sound = admission.check(gfn, mfn, order, type, what);
     if (sound != Errno.OK) {
       return sound;
     }
-    begin();
-    return end(physmap.add(gfn, mfn, 1L << order, type));
+    core.begin();
+    return core.end(physmap.add(gfn, what, 1L << order));
   }
 
   @Override
   public Errno remove(@Gfn long gfn, @Mfn long mfn, int order) {
-    if (!isRange(gfn, order)) {
+    if (!admission.isRange(gfn, order)) {
       return Errno.EINVAL;
     }
-    begin();
-    return end(physmap.remove(gfn, mfn, 1L << order));
+    core.begin();
+    return core.end(physmap.remove(gfn, mfn, 1L << order));
   }
 
   @Override
   public Errno set(@Gfn long gfn, @Mfn long mfn, int order, P2mType type, P2mAccess access) {
-    Errno sound = check(gfn, mfn, order, type);
+    long what = entry(mfn, type, access);
+    Errno sound = admission.check(gfn, mfn, order, type, what);
     if (sound != Errno.OK) {
       return sound;
     }
-    long what =
-        mfn == PagingPool.NONE
-            ? P2mEntry.without(type, access, 0)
-            : P2mEntry.of(mfn, type, access, 0);
-    if (!tree.tables().codec().canHold(what)) {
-      return Errno.EOPNOTSUPP;
-    }
-    begin();
-    return end(mapSteps(gfn, what, 1L << order));
+    core.begin();
+    return core.end(core.mapSteps(gfn, physmap.keepingVe(gfn, what), 1L << order));
+  }
+
+  private static long entry(@Mfn long mfn, P2mType type, P2mAccess access) {
+    return mfn == FrameMapper.NONE
+        ? P2mEntry.without(type, access, 0)
+        : P2mEntry.of(mfn, type, access, 0);
   }
 
   @Override
   public Errno changeType(@Gfn long gfn, P2mType from, P2mType to) {
-    if (!isRange(gfn, 0)) {
+    if (!admission.isRange(gfn, 0) || !TypeChanges.isPlain(from, to)) {
       return Errno.EINVAL;
     }
-    begin();
-    long now = tree.tables().get(gfn);
-    if (P2mEntry.type(now) != from) {
-      return end(Errno.EBUSY);
-    }
-    return end(mapSteps(gfn, P2mEntry.withType(now, to.ordinal()), 1));
+    core.begin();
+    return core.end(types.one(gfn, from, to));
   }
 
   @Override
   public Errno changeTypeRange(@Gfn long first, long count, P2mType from, P2mType to) {
-    if (count < 0 || !areChangeable(from, to)) {
+    if (first < 0 || count < 0 || !TypeChanges.isLazy(from, to)) {
       return Errno.EINVAL;
     }
-    long clipped = Math.min(count, end - first);
-    if (clipped <= 0) {
-      return Errno.OK;
-    }
-    begin();
-    if (to == P2mType.RAM_LOGDIRTY) {
-      rules.logDirtyRanges().add(first, clipped);
-    } else {
-      rules.logDirtyRanges().remove(first, clipped);
-    }
-    Errno marked = tree.recalculation().markRange(first, clipped, true);
-    typesChanged(first, clipped);
-    return end(marked);
+    core.begin();
+    return core.end(types.range(first, count, to));
   }
 
   @Override
   public Errno changeTypeGlobal(P2mType from, P2mType to) {
-    if (!areChangeable(from, to)) {
+    if (!TypeChanges.isLazy(from, to)) {
       return Errno.EINVAL;
     }
-    begin();
-    rules.globalLogDirty(to == P2mType.RAM_LOGDIRTY);
-    tree.recalculation().markAll(true);
-    typesChanged(Addresses.gfn(0), end);
-    return end(Errno.OK);
-  }
-
-  private static boolean areChangeable(P2mType from, P2mType to) {
-    return from != to
-        && TypeRules.isChangeable(from.ordinal())
-        && TypeRules.isChangeable(to.ordinal())
-        && to != P2mType.IOREQ_SERVER;
-  }
-
-  private void typesChanged(@Gfn long first, long count) {
-    flushes.request();
-    PagingDomain paging = host.backend().get();
-    if (paging != null) {
-      paging.p2mTypesChanged(first, count);
-    }
+    core.begin();
+    return core.end(types.all(to));
   }
 
   @Override
   public Errno recalculate(@Gfn long gfn) {
-    if (!isRange(gfn, 0)) {
+    if (!admission.isRange(gfn, 0)) {
       return Errno.ENOENT;
     }
-    begin();
-    return end(tree.recalculation().resolve(gfn));
+    core.begin();
+    return core.end(core.recalculation.resolve(gfn));
   }
 
   @Override
   public long repairs() {
-    return tree.recalculation().repairs();
+    return core.recalculation.repairs();
+  }
+
+  @Override
+  public Errno ioreqServer(boolean there) {
+    core.begin();
+    return core.end(types.ioreqServer(there));
+  }
+
+  @Override
+  public void hardwareLogs(boolean on) {
+    core.begin();
+    types.hardwareLogs(on);
+    core.end(Errno.OK);
+  }
+
+  @Override
+  public Errno suppressVe(@Gfn long gfn, boolean suppress) {
+    if (!admission.isRange(gfn, 0)) {
+      return Errno.EINVAL;
+    }
+    if (!suppress && !core.tables.codec().storesAccess()) {
+      return Errno.EOPNOTSUPP;
+    }
+    core.begin();
+    return core.end(physmap.suppressVe(gfn, suppress));
   }
 
   @Override
   public Errno setSpecial(@Gfn long gfn, @Mfn long mfn, int order, P2mType type, P2mAccess access) {
-    if (!type.is(Group.SPECIAL) || type == P2mType.MAP_FOREIGN && order > 0) {
+    if (!type.is(Group.SPECIAL)) {
       return Errno.EINVAL;
     }
-    Errno sound = check(gfn, mfn, order, type);
+    long what = entry(mfn, type, access);
+    Errno sound = admission.check(gfn, mfn, order, type, what);
     if (sound != Errno.OK) {
       return sound;
     }
-    long what = P2mEntry.of(mfn, type, access, 0);
-    if (!tree.tables().codec().canHold(what)) {
-      return Errno.EOPNOTSUPP;
-    }
-    begin();
-    return end(physmap.setSpecial(gfn, what, 1L << order));
+    core.begin();
+    return core.end(physmap.setSpecial(gfn, what, 1L << order));
   }
 
   @Override
   public Errno clearSpecial(@Gfn long gfn, @Mfn long mfn, int order) {
-    if (!isRange(gfn, order)) {
+    if (!admission.isRange(gfn, order)) {
       return Errno.EINVAL;
     }
-    begin();
-    return end(physmap.clearSpecial(gfn, mfn, 1L << order));
+    core.begin();
+    return core.end(physmap.clearSpecial(gfn, mfn, 1L << order));
+  }
+
+  /** Machine frames of devices that the guest may read only ({@code mmio_ro_ranges}). */
+  public void readOnlyDevice(@Mfn long first, long count) {
+    core.begin();
+    core.readOnlyDevices.add(first, count);
+    core.end(Errno.OK);
   }
 
   @Override
   public Errno shatter(@Gfn long gfn) {
-    if (!isRange(gfn, 0)) {
+    if (!admission.isRange(gfn, 0)) {
       return Errno.EINVAL;
     }
-    begin();
-    return end(tree.mapper().shatter(gfn));
+    core.begin();
+    return core.end(core.shatter(gfn));
   }
 
   @Override
   public void deferFlushes() {
-    begin();
-    flushes.defer();
-    end(Errno.OK);
+    core.begin();
+    core.flushes.defer();
+    core.end(Errno.OK);
   }
 
   @Override
   public void flushDeferred() {
-    begin();
-    flushes.resume(tree.tables());
-    end(Errno.OK);
+    core.begin();
+    core.flushes.resume();
+    core.end(Errno.OK);
   }
 
   @Override
   public @Gfn long end() {
-    return end;
+    return core.end();
   }
 
   @Override
   public long tableFrames() {
-    return tree.tables().frames();
+    return core.tables.frames();
   }
 
   @Override
   public long frames(P2mType type) {
-    return counts.of(type.ordinal());
+    return core.counts.of(type.ordinal());
   }
 
   @Override
   public List<String> audit() {
-    lock.lock();
+    core.lock();
     try {
-      return List.of();
+      return new P2mAudit(core).run();
     } finally {
-      lock.unlock();
+      core.unlock();
     }
-  }
-
-  /** No mapping, as an entry. */
-  long nothing() {
-    return tree.tables().codec().hole(1);
-  }
-
-  /**
-   * Makes guest frames what is asked, by the largest mappings that alignment and settings allow.
-   *
-   * @param what a {@link P2mEntry} of the first frame
-   * @return ENOMEM if a step failed: the frames below it are changed, the others as before
-   */
-  Errno mapSteps(@Gfn long gfn, long what, long count) {
-    for (long done = 0; done < count; ) {
-      @Gfn long each = Addresses.advance(gfn, done);
-      long part = P2mEntry.advance(what, done);
-      int level = largestLevel(each, part, count - done);
-      Errno mapped = tree.mapper().map(each, level, part);
-      if (mapped != Errno.OK) {
-        return mapped;
-      }
-      done += tree.tables().covers(level);
-      if (P2mEntry.type(what) != P2mType.MMIO_DM) {
-        end = Addresses.gfn(Math.max(end, gfn + done));
-      }
-    }
-    return Errno.OK;
-  }
-
-  private int largestLevel(@Gfn long gfn, long what, long count) {
-    P2mTables tables = tree.tables();
-    long bits = gfn | (P2mEntry.hasFrame(what) ? P2mEntry.mfn(what) : 0);
-    int level = tables.settings().largestSize() + 1;
-    while (level > 1 && ((bits & tables.covers(level) - 1) != 0 || tables.covers(level) > count)) {
-      level--;
-    }
-    return level;
-  }
-
-  private boolean isRange(@Gfn long gfn, int order) {
-    int width = tree.tables().width();
-    return order >= 0
-        && order <= width
-        && gfn >= 0
-        && gfn >>> width == 0
-        && gfn + (1L << order) <= 1L << width;
-  }
-
-  /** Whether a range may be given such frames at all, whatever is there now. */
-  private Errno check(@Gfn long gfn, @Mfn long mfn, int order, P2mType type) {
-    if (!isRange(gfn, order)) {
-      return Errno.EINVAL;
-    }
-    if (mfn == PagingPool.NONE) {
-      return type.is(Group.NO_FRAME) || type.is(Group.HOLE) ? Errno.OK : Errno.EINVAL;
-    }
-    long frames = 1L << host.machine().profile().physicalBits() - Addresses.PAGE_SHIFT;
-    if (mfn < 0 || mfn > frames - (1L << order)) {
-      return Errno.EINVAL;
-    }
-    for (long i = 0; i < 1L << order; i++) {
-      if (!mayHave(Addresses.advance(mfn, i), type)) {
-        return Errno.EPERM;
-      }
-    }
-    return Errno.OK;
-  }
-
-  private boolean mayHave(@Mfn long mfn, P2mType type) {
-    if (type == P2mType.MMIO_DIRECT) {
-      return !host.machine().memory().isRam(Addresses.mfnToMaddr(mfn));
-    }
-    int owner = host.m2p().owner(mfn);
-    return type.is(Group.SPECIAL)
-        ? owner != MachineToPhysical.NOBODY && owner != host.domain()
-        : owner == host.domain();
   }
 }

@@ -38,11 +38,17 @@ final class FlushQueue {
     deferred++;
   }
 
-  void resume(P2mTables tables) {
+  void resume() {
     if (deferred == 0) {
       throw new IllegalStateException("no flush was deferred");
     }
     deferred--;
+  }
+
+  /** The whole tree goes: flushes now, whatever was deferred. */
+  void abandon(P2mTables tables) {
+    deferred = 0;
+    due = true;
     settle(tables);
   }
 

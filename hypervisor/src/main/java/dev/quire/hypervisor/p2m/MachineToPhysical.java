@@ -4,6 +4,9 @@ package dev.quire.hypervisor.p2m;
 import dev.quire.api.address.Addresses;
 import dev.quire.api.address.Gfn;
 import dev.quire.api.address.Mfn;
+import dev.quire.hypervisor.pool.FrameSource;
+import java.util.HashMap;
+import java.util.Map;
 import java.util.concurrent.atomic.AtomicLongArray;
 import java.util.concurrent.atomic.AtomicReferenceArray;
 import java.util.function.LongUnaryOperator;
@@ -16,7 +19,7 @@ import org.jspecify.annotations.Nullable;
  * several threads.
  *
  * <pre>
- *   62 table | 61..56 unused | 55..40 owner + 1, or 0 for nobody | 39..0 guest frame
+ *   62 table | 61 without owner, but referred to | 55..40 owner + 1, or 0 for nobody | 39..0 guest frame
  * </pre>
  */
 public final class MachineToPhysical {
@@ -35,10 +38,12 @@ public final class MachineToPhysical {
   private static final int OWNER_SHIFT = 40;
   private static final long OWNER = 0xffffL;
   private static final long TABLE = 1L << 62;
+  private static final long ORPHAN = 1L << 61;
   private static final int CHUNK_BITS = 12;
   private static final int CHUNK = 1 << CHUNK_BITS;
 
   private final AtomicReferenceArray<@Nullable AtomicLongArray> chunks;
+  private final Map<Long, References> references = new HashMap<>();
 
   /**
    * All frames are nobody's.
@@ -86,12 +91,84 @@ public final class MachineToPhysical {
     }
   }
 
-  /** Takes frames from their owner. They must be in no p2m any more. */
+  /** Forgets whose frames these are, which stay allocated: their domain has no p2m any more. */
   public void take(@Mfn long first, long count) {
     for (long i = 0; i < count; i++) {
-      @Mfn long mfn = Addresses.advance(first, i);
-      update(mfn, word -> 0);
+      update(Addresses.advance(first, i), word -> 0);
     }
+  }
+
+  /**
+   * Takes frames from their owner, whose p2m has them no more, and gives them back: those that
+   * somebody refers to when the last reference is put.
+   */
+  public void release(@Mfn long first, long count, FrameSource to) {
+    for (long i = 0; i < count; i++) {
+      @Mfn long mfn = Addresses.advance(first, i);
+      synchronized (references) {
+        References held = references.get(mfn);
+        if (held != null) {
+          held.home = to;
+          update(mfn, word -> ORPHAN);
+          continue;
+        }
+        update(mfn, word -> 0);
+      }
+      to.release(mfn, 1);
+    }
+  }
+
+  /**
+   * Takes a reference to a frame, so that it is given to nobody else ({@code get_page}).
+   *
+   * @return false if it is nobody's memory
+   */
+  boolean takeReference(@Mfn long mfn) {
+    synchronized (references) {
+      if (owner(mfn) == NOBODY) {
+        return false;
+      }
+      references.computeIfAbsent(mfn, frame -> new References()).count++;
+      return true;
+    }
+  }
+
+  /** Puts a reference. */
+  void putReference(@Mfn long mfn) {
+    FrameSource home;
+    synchronized (references) {
+      References held = references.get(mfn);
+      if (held == null) {
+        throw new IllegalStateException(String.format("nobody refers to frame 0x%x", mfn));
+      }
+      if (--held.count > 0) {
+        return;
+      }
+      references.remove(mfn);
+      home = held.home;
+      if (home != null) {
+        update(mfn, word -> 0);
+      }
+    }
+    if (home != null) {
+      home.release(mfn, 1);
+    }
+  }
+
+  /** How many references to a frame there are. */
+  public long references(@Mfn long mfn) {
+    synchronized (references) {
+      References held = references.get(mfn);
+      return held == null ? 0 : held.count;
+    }
+  }
+
+  /** References to one frame; few frames have any. */
+  private static final class References {
+    private long count;
+
+    /** Where the frame goes after the last; null as long as it has an owner. */
+    private @Nullable FrameSource home;
   }
 
   /** Marks a frame as memory for tables of a domain. */

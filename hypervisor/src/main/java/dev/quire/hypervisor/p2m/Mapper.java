@@ -24,18 +24,13 @@ final class Mapper {
   private final FlushQueue flushes;
   private final P2mHost host;
 
-  Mapper(
-      P2mTables tables,
-      Recalculation recalculation,
-      TypeCounts counts,
-      FlushQueue flushes,
-      P2mHost host) {
+  Mapper(P2mCore core, P2mTables tables, Recalculation recalculation) {
     this.tables = tables;
     this.codec = tables.codec();
     this.recalculation = recalculation;
-    this.counts = counts;
-    this.flushes = flushes;
-    this.host = host;
+    this.counts = core.counts;
+    this.flushes = core.flushes;
+    this.host = core.host;
   }
 
   /**
@@ -44,7 +39,8 @@ final class Mapper {
    * @param gfn the first, aligned
    * @param level of the entry
    * @param what a {@link P2mEntry} of the first frame
-   * @return ENOMEM if tables were needed and the pool is used up: nothing has changed
+   * @return ENOMEM if tables were needed and the pool is used up, EBUSY if a frame of another
+   *     domain cannot be referred to: nothing has changed
    */
   Errno map(@Gfn long gfn, int level, long what) {
     if (recalculation.resolve(gfn) == Errno.ENOMEM) {
@@ -62,7 +58,11 @@ final class Mapper {
     if (entry == EntryCodec.EMPTY && at > level) {
       return Errno.ENOMEM;
     }
-    long now = P2mEntry.withSize(codec.decode(leaf, 0, level), level - 1);
+    long now = codec.decode(leaf, 0, level);
+    if (!refer(now, tables.covers(level))) {
+      tables.forEachTable(at, entry, tables::free);
+      return Errno.EBUSY;
+    }
     long replaced = at == level ? old : tables.part(old, gfn, at, level);
     tell(gfn, level, replaced, now, PagingDomain::p2mChanging);
     tables.write(slot, entry);
@@ -97,13 +97,40 @@ final class Mapper {
     return Errno.OK;
   }
 
-  private void left(@Gfn long first, int level, long entry, boolean retyped) {
+  /** Takes references to frames of another domain, to all of them or none. */
+  private boolean refer(long what, long frames) {
+    if (!isReference(what)) {
+      return true;
+    }
+    for (long i = 0; i < frames; i++) {
+      if (!host.m2p().takeReference(Addresses.advance(P2mEntry.mfn(what), i))) {
+        unrefer(what, i);
+        return false;
+      }
+    }
+    return true;
+  }
+
+  private void unrefer(long what, long frames) {
+    for (long i = 0; i < frames && isReference(what); i++) {
+      host.m2p().putReference(Addresses.advance(P2mEntry.mfn(what), i));
+    }
+  }
+
+  private static boolean isReference(long what) {
+    P2mType type = P2mEntry.type(what);
+    return P2mEntry.hasFrame(what) && (type.is(Group.GRANT) || type == P2mType.MAP_FOREIGN);
+  }
+
+  /** A mapping is no more: what was kept for it goes. */
+  void left(@Gfn long first, int level, long entry, boolean retyped) {
     if (entry == EntryCodec.EMPTY) {
       return;
     }
     long frames = tables.covers(level);
     counts.add(EntryCodec.type(entry), -frames);
     long what = codec.decode(entry, 0, level);
+    unrefer(what, frames);
     if (!isInM2p(what)) {
       return;
     }

@@ -316,4 +316,39 @@ final class P2mTables {
   interface TableVisitor {
     void table(@Mfn long table);
   }
+
+  /**
+   * Frees tables, the lowest first and the root last.
+   *
+   * @param budget how many at most
+   * @return whether all are freed
+   */
+  boolean freeAll(long budget) {
+    if (frames == 0) {
+      return true;
+    }
+    long left = freeBelow(root, levels, budget);
+    if (left == 0) {
+      return false;
+    }
+    free(root);
+    return true;
+  }
+
+  private long freeBelow(@Mfn long table, int level, long budget) {
+    long left = budget;
+    for (int i = 0; i < entries(level) && left > 0; i++) {
+      @Maddr long slot = slotAt(table, i);
+      long entry = read(slot);
+      if (codec.isTable(entry, level)) {
+        left = freeBelow(EntryCodec.tableOf(entry), level - 1, left);
+        if (left > 0) {
+          write(slot, EntryCodec.EMPTY);
+          free(EntryCodec.tableOf(entry));
+          left--;
+        }
+      }
+    }
+    return left;
+  }
 }

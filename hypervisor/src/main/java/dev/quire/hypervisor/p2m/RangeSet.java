@@ -21,10 +21,6 @@ final class RangeSet {
   /** First and one past the last of each range, in turn. */
   private volatile long[] bounds = EMPTY;
 
-  boolean isEmpty() {
-    return bounds.length == 0;
-  }
-
   boolean contains(long number) {
     return (boundsUpTo(bounds, number) & 1) != 0;
   }
@@ -45,8 +41,9 @@ final class RangeSet {
     change(first, first + count, false);
   }
 
-  void clear() {
-    bounds = EMPTY;
+  /** Makes this equal to {@code other}. */
+  void set(RangeSet other) {
+    bounds = other.bounds;
   }
 
   /** How many bounds lie at or below a number: odd if the number is in a range. */

@@ -13,8 +13,4 @@ final class TypeCounts {
   long of(int type) {
     return frames[type];
   }
-
-  void set(TypeCounts other) {
-    System.arraycopy(other.frames, 0, frames, 0, frames.length);
-  }
 }

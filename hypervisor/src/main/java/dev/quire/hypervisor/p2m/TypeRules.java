@@ -33,6 +33,14 @@ final class TypeRules {
     this.readOnlyDevices = readOnlyDevices;
   }
 
+  /** As another one, for another tree of the same domain; hardware does not log there yet. */
+  TypeRules(TypeRules other) {
+    this(other.readOnlyDevices);
+    logDirtyRanges.set(other.logDirtyRanges);
+    globalLogDirty = other.globalLogDirty;
+    ioreqServer = other.ioreqServer;
+  }
+
   private static int numbersOf(Group group) {
     int numbers = 0;
     for (P2mType type : P2mType.values()) {
