@@ -95,6 +95,29 @@ class SoftwareWalkerTest {
     assertThat(entry(0x100000, 4) & 0x20).isZero();
   }
 
+  /** Looking for the last table is the moment between the read of an entry and its A bit. */
+  @Test
+  void anEntryThatChangesUnderTheWalkIsReadAgainAndKeepsTheChange() {
+    map(0x100000, 0x99000 | 7);
+    long mark = 1L << 9;
+    int[] looks = new int[1];
+    FrameMapper another =
+        gfn -> {
+          if (gfn == 4 && looks[0]++ == 0) {
+            long at = 0x103000 + index(2) * 8;
+            machine.memory().store(at, 8, machine.memory().load(at, 8) | mark);
+          }
+          return P2M.toMachine(gfn);
+        };
+    WalkTrace trace = new WalkTrace();
+    long found = walk(another, PageWalker.SET_ACCESSED_DIRTY, trace);
+    assertThat(Translation.address(found, LINEAR, 12)).isEqualTo(0x99678);
+    assertThat(looks[0]).isEqualTo(2);
+    assertThat(entry(0x100000, 2)).isEqualTo(0x4000 | 0x27 | mark);
+    assertThat(entry(0x100000, 1)).isEqualTo(0x99000 | 0x67);
+    assertThat(trace.steps()).hasSize(4); // of the second walk only
+  }
+
   @Test
   void aTableThatLiesNowhereEndsTheWalk() {
     map(0x100000, 0x99000 | 7);
