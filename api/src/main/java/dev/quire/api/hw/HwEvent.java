@@ -89,7 +89,37 @@ public enum HwEvent {
   /** Flushes of one address. */
   FLUSHES_ADDRESS("flushes-address", "flushes", "INVLPG, INVPCID 0"),
   /** MOV to CR3 that kept the entries of its PCID (bit 63). */
-  CR3_NO_FLUSH("cr3-loads-no-flush", "instructions", "MOV to CR3 with bit 63");
+  CR3_NO_FLUSH("cr3-loads-no-flush", "instructions", "MOV to CR3 with bit 63"),
+  /** Nested walks: guest-physical addresses that no nested TLB translated. */
+  NESTED_WALKS("nested-walks", "walks", "second dimension"),
+  /** Guest-physical addresses that the nested TLB translated. */
+  NESTED_TLB_HITS("nested-tlb-hits", "translations", "second dimension"),
+  /** Nested walks that began at a level-1 table by the nested PDE cache. */
+  NESTED_PSC_HITS_2("nested-psc-hits-pde", "walks", "nested paging-structure caches"),
+  /** Nested walks that began at a level-2 table by the nested PDPTE cache. */
+  NESTED_PSC_HITS_3("nested-psc-hits-pdpte", "walks", "nested paging-structure caches"),
+  /** Nested walks that began at a level-3 table by the nested PML4E cache. */
+  NESTED_PSC_HITS_4("nested-psc-hits-pml4e", "walks", "nested paging-structure caches"),
+  /** Nested walks that began at a level-4 table by the nested PML5E cache. */
+  NESTED_PSC_HITS_5("nested-psc-hits-pml5e", "walks", "nested paging-structure caches"),
+  /** A bits set in nested entries. */
+  NESTED_ACCESSED_SET("nested-accessed-set", "entries", "nested A/D assist"),
+  /** D bits set in nested entries. */
+  NESTED_DIRTY_SET("nested-dirty-set", "entries", "nested A/D assist"),
+  /** Addresses written into the page-modification log. */
+  PML_LOGGED("pml-logged", "entries", "nested A/D assist"),
+  /** Nested page faults and EPT violations. */
+  NESTED_FAULTS("nested-faults", "exits", "second dimension"),
+  /** EPT misconfigurations. */
+  EPT_MISCONFIGURATIONS("ept-misconfigurations", "exits", "second dimension"),
+  /** Exits for a full page-modification log. */
+  PML_FULL_EXITS("pml-full", "exits", "nested A/D assist"),
+  /** INVEPT executed, of any type. */
+  INVEPT("invept", "instructions", "hypervisor"),
+  /** INVVPID executed, of any type. */
+  INVVPID("invvpid", "instructions", "hypervisor"),
+  /** INVLPGA executed. */
+  INVLPGA("invlpga", "instructions", "hypervisor");
 
   private final String title;
   private final String unit;

@@ -35,32 +35,55 @@ public enum FaultRule {
   /** A table lies in a guest frame that is no memory: a software walk cannot go on. */
   TABLE_NOT_MEMORY("hap-p2m: missing guest table frame"),
   /** A nested entry is not present: P = 0, or none of R, W and X. */
-  NESTED_NOT_PRESENT("APM vol. 2, 15.25.6; SDM vol. 3, 29.3.3.2"),
+  NESTED_NOT_PRESENT("APM vol. 2, 15.25.6; SDM vol. 3, 29.3.3.2", Exit.NESTED_FAULT),
   /** NPT: a present nested entry has a bit set that must be zero. */
-  NESTED_RESERVED_BIT("APM vol. 2, 15.25.6"),
+  NESTED_RESERVED_BIT("APM vol. 2, 15.25.6", Exit.NESTED_FAULT),
   /** NPT: U/S = 0 in a nested entry, and nested walks are user accesses. */
-  NESTED_SUPERVISOR("APM vol. 2, 15.25.5"),
+  NESTED_SUPERVISOR("APM vol. 2, 15.25.5", Exit.NESTED_FAULT),
   /** EPT: R = 0 in a nested entry of a walk for a read. */
-  NESTED_NOT_READABLE("SDM vol. 3, 29.3.3.2"),
+  NESTED_NOT_READABLE("SDM vol. 3, 29.3.3.2", Exit.NESTED_FAULT),
   /** A write, or an access to a guest's table that counts as one, and no right to write. */
-  NESTED_READ_ONLY("APM vol. 2, 15.25.6; SDM vol. 3, 29.3.3.2"),
+  NESTED_READ_ONLY("APM vol. 2, 15.25.6; SDM vol. 3, 29.3.3.2", Exit.NESTED_FAULT),
   /** A fetch, and a nested entry that forbids it. */
-  NESTED_NO_EXECUTE("APM vol. 2, 15.25.6; SDM vol. 3, 29.3.3.2"),
+  NESTED_NO_EXECUTE("APM vol. 2, 15.25.6; SDM vol. 3, 29.3.3.2", Exit.NESTED_FAULT),
   /** EPT misconfiguration: W without R, or X without R on a CPU without execute-only pages. */
-  EPT_RIGHTS_COMBINATION("SDM vol. 3, 29.3.3.1"),
+  EPT_RIGHTS_COMBINATION("SDM vol. 3, 29.3.3.1", Exit.EPT_MISCONFIGURATION),
   /** EPT misconfiguration: a bit set that must be zero at this level. */
-  EPT_RESERVED_BIT("SDM vol. 3, 29.3.3.1"),
+  EPT_RESERVED_BIT("SDM vol. 3, 29.3.3.1", Exit.EPT_MISCONFIGURATION),
   /** EPT misconfiguration: no such memory type. */
-  EPT_MEMORY_TYPE("SDM vol. 3, 29.3.3.1"),
+  EPT_MEMORY_TYPE("SDM vol. 3, 29.3.3.1", Exit.EPT_MISCONFIGURATION),
   /** The page-modification log is full. */
-  PML_FULL("SDM vol. 3, 29.3.6");
+  PML_FULL("SDM vol. 3, 29.3.6", Exit.PML_FULL);
+
+  /** What a refusal leads to. */
+  public enum Exit {
+    /** A fault of the guest's, or #GP(0). */
+    NONE,
+    /** A nested page fault or an EPT violation. */
+    NESTED_FAULT,
+    /** An EPT misconfiguration. */
+    EPT_MISCONFIGURATION,
+    /** A full page-modification log. */
+    PML_FULL
+  }
 
   private static final FaultRule[] ALL = values();
 
   private final String source;
+  private final Exit exit;
 
   FaultRule(String source) {
+    this(source, Exit.NONE);
+  }
+
+  FaultRule(String source, Exit exit) {
     this.source = source;
+    this.exit = exit;
+  }
+
+  /** Which exit of the second dimension it leads to. */
+  public Exit exit() {
+    return exit;
   }
 
   /** Where the rule stands. */

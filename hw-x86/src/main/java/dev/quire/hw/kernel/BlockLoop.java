@@ -27,6 +27,7 @@ public final class BlockLoop extends Loop {
   private static final Walker WALKER = PARTS.walker();
   private static final PagingContext CONTEXT = PARTS.context();
   private static final long[] COUNTERS = PARTS.counters().values();
+  private static final boolean NESTED = PARTS.nested();
   private static final int ACCESSES = HwEvent.ACCESSES.ordinal();
   private static final int REWALKS = HwEvent.RIGHTS_REWALKS.ordinal();
 
@@ -125,7 +126,7 @@ public final class BlockLoop extends Loop {
     if (found < 0) {
       return found;
     }
-    if (CACHE != null) {
+    if (CACHE != null && (!NESTED || (found & Walker.UNKEPT) == 0)) {
       CACHE.fill(access, found);
     }
     return addressOf(found, access);

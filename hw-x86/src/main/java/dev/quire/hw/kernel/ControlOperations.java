@@ -24,12 +24,18 @@ import org.jspecify.annotations.Nullable;
 
 /** Operations other than accesses: register writes, invalidations, hypercalls, restores. */
 final class ControlOperations {
+  private static final int PDPTE_LEVEL = 3;
+
   private final CpuProfile profile;
   private final ControlRegisterUnit registerUnit;
   private final TranslationUnit translation;
   private final long[] counters;
   private final DataAccesses data;
   private final ControlRegisterUnit.PdpteSource pdptes;
+  private final SparseMemory memory;
+
+  /** Why a PDPTE could not be loaded through EPT; 0 if it could. */
+  private long pdpteFault;
 
   ControlOperations(
       CpuProfile profile,
@@ -43,7 +49,8 @@ final class ControlOperations {
     this.translation = translation;
     this.counters = counters.values();
     this.data = data;
-    this.pdptes = address -> memory.load(Addresses.maddr(address), 8);
+    this.pdptes = this::pdpte;
+    this.memory = memory;
   }
 
   /**
@@ -77,16 +84,40 @@ final class ControlOperations {
 
   // ---- registers ----
 
+  /**
+   * A PDPTE for the registers: through EPT, as a read; NPT has no such registers, each walk reads
+   * its own. One that EPT does not let be read is answered with what is refused whatever the CPU.
+   */
+  private long pdpte(long address) {
+    NestedDimension nested = translation.nested();
+    if (nested == null) {
+      return memory.load(Addresses.maddr(address), 8);
+    }
+    if (!nested.rules().isEpt()) {
+      return 0;
+    }
+    if (pdpteFault == 0) {
+      long entry = nested.load(address, PDPTE_LEVEL);
+      pdpteFault = nested.fault;
+      return pdpteFault == 0 ? entry : -1;
+    }
+    return -1;
+  }
+
   private @Nullable ExitReason write(
       ControlBlock control, Operation.Kind kind, long operand, X86Cpu cpu) {
     Registers registers = control.registers();
     if (isIntercepted(control, kind, operand)) {
       return ExitReason.REGISTER_WRITE;
     }
+    pdpteFault = 0;
     int effects =
         registerUnit.write(registers, kind, unintercepted(control, kind, operand), pdptes);
     if ((effects & ControlRegisterUnit.UNDEFINED) != 0) {
       return cpu.raiseWithoutWalk(control, Vector.UD, 0, Addresses.gva(0));
+    }
+    if (pdpteFault != 0) {
+      return cpu.raise(control, pdpteFault, Addresses.gva(0));
     }
     if ((effects & ControlRegisterUnit.GENERAL_PROTECTION) != 0) {
       return cpu.raiseWithoutWalk(control, Vector.GP, 0, Addresses.gva(0));

@@ -15,10 +15,12 @@ import org.jspecify.annotations.Nullable;
  * @param walker of that format
  * @param context the CPU's own
  * @param counters the CPU's own
+ * @param nested whether the walker has a second dimension
  */
 public record LoopParts(
     PagingFormat format,
     @Nullable TranslationCache cache,
     Walker walker,
     PagingContext context,
-    Counters counters) {}
+    Counters counters,
+    boolean nested) {}

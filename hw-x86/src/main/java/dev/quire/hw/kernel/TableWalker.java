@@ -16,7 +16,6 @@ import dev.quire.api.x86.PageEntry;
 import dev.quire.api.x86.PagingFormat;
 import dev.quire.api.x86.PagingRules;
 import dev.quire.api.x86.Translation;
-import dev.quire.hw.memory.FrameEntries;
 import dev.quire.hw.memory.SparseMemory;
 import java.lang.invoke.MethodHandles;
 import java.util.Objects;
@@ -26,20 +25,16 @@ import org.jspecify.annotations.Nullable;
  * The walk through page tables of one format. A template, see {@link AssocCache}: the format and
  * the caches are constants, so that the walk of each format compiles to straight code.
  *
- * <p>Every entry of every walk is read and judged by {@link #step}, which turns what is known above
- * a level into what is known below it:
+ * <p>Two roads lead through the {@linkplain EntryStep steps}. {@link #descend} goes down from the
+ * root and, on the way back from a walk that succeeded, sets A and D by compare-and-exchange; a
+ * walk that faults changes nothing. The hardware's fast road, {@link #table1} and its like, enters
+ * as low as the paging-structure caches allow and succeeds if nothing needs to be written; whatever
+ * else it meets, it leaves to descend.
  *
- * <pre>
- *   a table   0 | 51..12 its frame | 5 A in all entries | 2 user | 1 writable | 0 executable
- *   a page    a {@link Translation}, and NEEDS_ACCESSED if an entry above or the entry itself has A = 0
- *   a fault   a {@link Translation} that is one
- * </pre>
- *
- * Two roads lead through the steps. {@link #descend} goes down from the root and, on the way back
- * from a walk that succeeded, sets A and D by compare-and-exchange; a walk that faults changes
- * nothing. The hardware's fast road, {@link #table1} and its like, enters as low as the
- * paging-structure caches allow and succeeds if nothing needs to be written; whatever else it
- * meets, it leaves to descend.
+ * <p>With a {@link NestedDimension}, tables lie at guest-physical addresses: each is {@link
+ * #located} in the machine before it is read, and so is the page in the end. What is above the
+ * entries of a level is then the machine address of their table, in the paging-structure caches
+ * too: those are combined mappings.
  */
 public final class TableWalker extends Walker {
   private static final WalkerParts PARTS =
@@ -70,23 +65,23 @@ public final class TableWalker extends Walker {
   private static final int DIRTY_SET = HwEvent.DIRTY_SET.ordinal();
   private static final int RETRIES = HwEvent.ASSIST_RETRIES.ordinal();
 
-  private static final long EXECUTABLE = 1L;
-  private static final long CARRIED = PageEntry.RW | PageEntry.US | EXECUTABLE | PageEntry.A;
-  private static final long NEEDS_ACCESSED = 1L << 62;
+  private static final @Nullable NestedDimension NESTED =
+      HARDWARE == null ? null : HARDWARE.nested();
+  private static final boolean ROOT_IN_MEMORY = NESTED != null && !NESTED.rules().isEpt();
+  private static final long CARRIED = EntryStep.CARRIED;
 
   /** The answer of a walk that lost a race for an entry: begin again. */
-  private static final long RETRY = NEEDS_ACCESSED | 1L << 61;
+  private static final long RETRY = EntryStep.NEEDS_ACCESSED | 1L << 61;
 
   /** The fast road ends here, the walk from the root may go on; negative like a fault. */
   private static final long LEAVE = Long.MIN_VALUE;
 
   private static final FrameHints HINTS = new FrameHints(MEMORY);
-
-  /** The counts of references while the fast road's are being made again. */
-  private static final long[] counted = new long[HwEvent.values().length];
+  private static final RepeatedReads REPEATED = new RepeatedReads(COUNTERS, NESTED != null);
 
   /**
-   * From which level up the fast road has read on the way from the root; none if above them all.
+   * From which level up the fast road has read on the way from the root; none if above them all; 0
+   * if it has asked for the final address too.
    */
   private static int readFrom;
 
@@ -104,15 +99,24 @@ public final class TableWalker extends Walker {
     readFrom = CACHES ? 1 : LEVELS + 1;
     if (CACHES) {
       long above = table1(context, access);
-      long result = above < 0 || isPage(above) ? above : lastStep(context, above, access);
+      long result = above < 0 || EntryStep.isPage(above) ? above : lastStep(context, above, access);
       if (result > 0
-          && (result & NEEDS_ACCESSED) == 0
+          && (result & EntryStep.NEEDS_ACCESSED) == 0
           && Verdict.suffices(context, result, access)) {
-        COUNTERS[WALKS_TO + Translation.size(result)]++;
-        return result;
+        long reached = NESTED == null ? result : last(result, access);
+        if (NESTED == null || reached >= 0) {
+          COUNTERS[WALKS_TO + Translation.size(reached)]++;
+          return reached;
+        }
       }
     }
     return fromTheRoot(context, linear, access);
+  }
+
+  /** The second dimension of the address that the guest's tables have given. */
+  private static long last(long guest, long access) {
+    readFrom = readFrom <= LEVELS ? NestedDimension.LAST : readFrom;
+    return Objects.requireNonNull(NESTED).last(guest, access, FORMAT);
   }
 
   /**
@@ -121,11 +125,13 @@ public final class TableWalker extends Walker {
    * a fault, and that is counted; where it did not, what it has read is only read again here.
    */
   private long fromTheRoot(PagingContext context, long linear, long access) {
-    int first = REFERENCES + readFrom;
-    int count = LEVELS + 1 - readFrom;
-    System.arraycopy(COUNTERS, first, counted, 0, count);
+    int from = readFrom;
+    REPEATED.keep(from, LEVELS);
     long result = walk(context, Addresses.gva(linear), access, null, true, null);
-    System.arraycopy(counted, 0, COUNTERS, first, count);
+    if (NESTED != null && result >= 0) {
+      result = last(result, access);
+    }
+    REPEATED.restore(from, LEVELS);
     if (!Translation.isFault(result)) {
       COUNTERS[WALKS_TO + Translation.size(result)]++;
     }
@@ -169,35 +175,52 @@ public final class TableWalker extends Walker {
       long below = registerStep(context, access, trace);
       return below < 0 ? below : descend(context, below, level - 1, access, frames, update, trace);
     }
-    long[] frame = tableFrame(above, frames);
+    long table = located(above, access, level);
+    if (table < 0) {
+      return table;
+    }
+    long[] frame = tableFrame(table, frames);
     if (frame == null) {
       return Verdict.malformed(context, FaultRule.TABLE_NOT_MEMORY, level, access);
     }
     int at = FORMAT.index(access, level);
-    long entry = load(frame, at);
+    long entry = EntryStep.load(frame, at, HALF_ENTRIES);
     if (COUNTS) {
       COUNTERS[REFERENCES + level]++;
     }
     if (trace != null) {
-      long address = (above & FRAME) + (long) at * FORMAT.entryBytes();
-      trace.step(level, address, entry, access << 7 >> 7, FORMAT);
+      trace.step(level, entryAddress(above, access, level), entry, access << 7 >> 7, FORMAT);
     }
-    long below = step(context, above, entry, level, access);
+    long below = EntryStep.judge(context, above, entry, level, access, FRAME);
     if (below < 0) {
       return below;
     }
-    boolean page = isPage(below);
+    boolean page = EntryStep.isPage(below);
+    note(above, entry, page, level, access);
     long result =
         page
-            ? Verdict.checked(context, below, access)
+            ? permitted(context, below, level, access)
             : descend(context, below, level - 1, access, frames, update, trace);
     if (result < 0 || result == RETRY) {
       return result;
     }
     if (!update) {
-      return result & ~NEEDS_ACCESSED;
+      return result & ~EntryStep.NEEDS_ACCESSED;
     }
     return assist(frame, at, entry, page, result, access);
+  }
+
+  private static void note(long above, long entry, boolean page, int level, long access) {
+    if (NESTED != null) {
+      NESTED.note(level, entryAddress(above, access, level), EntryStep.missing(entry, page, access));
+    }
+  }
+
+  /** The rights check, and whether the second dimension lets A and D be written. */
+  private static long permitted(PagingContext context, long page, int level, long access) {
+    long result = Verdict.checked(context, page, access);
+    int top = REGISTER_ROOT ? LEVELS - 1 : LEVELS; // a PDPTE has neither A nor D
+    return NESTED == null || result < 0 ? result : NESTED.permitUpdates(level, top, result);
   }
 
   /**
@@ -207,53 +230,22 @@ public final class TableWalker extends Walker {
   private static long assist(
       long[] frame, int at, long entry, boolean page, long result, long access) {
     boolean dirty = page && (access & Access.WRITE) != 0;
-    long wanted = PageEntry.A | (dirty ? PageEntry.D : 0);
-    long missing = wanted & ~entry;
+    long missing = EntryStep.missing(entry, page, access);
     if (missing != 0) {
-      boolean done =
-          HALF_ENTRIES
-              ? FrameEntries.compareAndSetHalf(frame, at, entry, entry | missing)
-              : FrameEntries.compareAndSet(frame, at, entry, entry | missing);
-      if (!done) {
+      if (!EntryStep.set(frame, at, HALF_ENTRIES, entry, missing)) {
         return RETRY;
       }
       COUNTERS[ACCESSED_SET] += missing >>> 5 & 1;
       COUNTERS[DIRTY_SET] += missing >>> 6;
     }
-    return result & ~NEEDS_ACCESSED | (dirty ? Translation.DIRTY : 0);
-  }
-
-  /** Judges an entry: what is below it, given what is above. */
-  private static long step(PagingContext context, long above, long entry, int level, long access) {
-    PagingRules rules = Verdict.rules(context);
-    if ((entry & PageEntry.P) == 0) {
-      return Verdict.notPresent(context, level, access);
-    }
-    boolean page = rules.mapsPage(entry, level);
-    if ((entry & rules.reserved(level, page)) != 0) {
-      return Verdict.malformed(context, FaultRule.RESERVED_BIT, level, access);
-    }
-    long carried = carried(above, entry);
-    if (!page) {
-      return entry & FRAME | carried;
-    }
-    long unaccessed = (~carried & PageEntry.A) << 62 - 5;
-    return rules.leaf(entry, level) | rights(carried) | unaccessed;
-  }
-
-  /** What all entries so far have in common, in the layout of a table. */
-  private static long carried(long above, long entry) {
-    return (entry & (CARRIED & ~EXECUTABLE) | ~entry >>> 63) & above;
-  }
-
-  /** The same in the layout of a translation. */
-  private static long rights(long carried) {
-    return (carried & (PageEntry.RW | PageEntry.US)) >>> 1 | (carried & EXECUTABLE) << 2;
+    return result & ~EntryStep.NEEDS_ACCESSED | (dirty ? Translation.DIRTY : 0);
   }
 
   private static long registerStep(PagingContext context, long access, @Nullable WalkTrace trace) {
-    int index = FORMAT.index(access, LEVELS);
-    long entry = context.pdptes()[index];
+    if (NESTED != null && ROOT_IN_MEMORY) {
+      return NESTED.pdpte(context, access, FORMAT);
+    }
+    long entry = context.pdptes()[FORMAT.index(access, LEVELS)];
     if (trace != null) {
       trace.step(LEVELS, -1, entry, access << 7 >> 7, FORMAT);
     }
@@ -262,40 +254,45 @@ public final class TableWalker extends Walker {
         : entry & FRAME | CARRIED;
   }
 
-  private static boolean isPage(long below) {
-    return (below & Translation.PRESENT) != 0;
+  /** Above a level, with the table moved to where it lies in the machine; or a fault. */
+  private static long located(long above, long access, int level) {
+    return NESTED == null ? above : NESTED.table(above, entryAddress(above, access, level), level);
   }
 
-  private static long load(long[] frame, int position) {
-    if (HALF_ENTRIES) {
-      long both = frame[position >>> 1];
-      return (position & 1) == 0 ? both & 0xffffffffL : both >>> 32;
+  /** Where an entry lies in the address space of the tables. */
+  private static long entryAddress(long above, long access, int level) {
+    return (above & PageEntry.FRAME) + (long) FORMAT.index(access, level) * FORMAT.entryBytes();
+  }
+
+  /** The same on the fast road, which leaves what the second dimension refuses to descend. */
+  private static long arrived(long above, long access, int level) {
+    if (NESTED == null || above < 0 || EntryStep.isPage(above)) {
+      return above;
     }
-    return frame[position];
+    long table = located(above, access, level);
+    readFrom = table < 0 ? Math.max(readFrom, level) : readFrom;
+    return table < 0 ? LEAVE : table;
   }
 
   private static long @Nullable [] tableFrame(long above, @Nullable FrameMapper frames) {
-    @Mfn long mfn = machineFrame(above, frames);
+    long number = (above & PageEntry.FRAME) >>> PagingFormat.PAGE_SHIFT;
+    @Mfn
+    long mfn = frames == null ? Addresses.mfn(number) : frames.toMachine(Addresses.gfn(number));
     return mfn == FrameMapper.NONE ? null : MEMORY.frameToRead(mfn);
-  }
-
-  private static @Mfn long machineFrame(long above, @Nullable FrameMapper frames) {
-    long number = (above & FRAME) >>> PagingFormat.PAGE_SHIFT;
-    return frames == null ? Addresses.mfn(number) : frames.toMachine(Addresses.gfn(number));
   }
 
   private static long lastStep(PagingContext context, long above, long access) {
     long entry = entry(above, access, 1);
     PagingRules rules = Verdict.rules(context);
     return rules.isPlain(entry, 1)
-        ? rules.leaf(entry, 1) | rights(carried(above, entry))
-        : step(context, above, entry, 1, access);
+        ? rules.leaf(entry, 1) | EntryStep.rights(EntryStep.carried(above, entry))
+        : EntryStep.judge(context, above, entry, 1, access, FRAME);
   }
 
   private static long entry(long above, long access, int level) {
     COUNTERS[REFERENCES + level]++;
-    long[] frame = HINTS.frame(FrameHints.index(FORMAT, access, level), above & FRAME);
-    return load(frame, FORMAT.index(access, level));
+    long[] frame = HINTS.frame(FrameHints.index(FORMAT, access, level), above & PageEntry.FRAME);
+    return EntryStep.load(frame, FORMAT.index(access, level), HALF_ENTRIES);
   }
 
   /** What is known of the level-1 table. */
@@ -311,7 +308,7 @@ public final class TableWalker extends Walker {
 
   private static long table2(PagingContext context, long access) {
     if (LEVELS == 2) {
-      return context.root() | CARRIED;
+      return arrived(context.root() | CARRIED, access, 2);
     }
     if (PDPTE != null) {
       int slot = PDPTE.find(prefix(access, 3));
@@ -320,7 +317,7 @@ public final class TableWalker extends Walker {
       }
     }
     if (REGISTER_ROOT) {
-      return registerStep(context, access, null);
+      return arrived(registerStep(context, access, null), access, 2);
     }
     return through(context, table3(context, access), access, 3, PDPTE);
   }
@@ -337,7 +334,7 @@ public final class TableWalker extends Walker {
 
   private static long table4(PagingContext context, long access) {
     if (LEVELS == 4) {
-      return context.root() | CARRIED;
+      return arrived(context.root() | CARRIED, access, 4);
     }
     if (PML5E != null) {
       int slot = PML5E.find(prefix(access, 5));
@@ -345,23 +342,24 @@ public final class TableWalker extends Walker {
         return entering(5, PML5E.value(slot));
       }
     }
-    return through(context, context.root() | CARRIED, access, 5, PML5E);
+    long root = arrived(context.root() | CARRIED, access, 5);
+    return through(context, root, access, 5, PML5E);
   }
 
   /** One step below a table, and the result into the cache of its level if A is set all the way. */
   private static long through(
       PagingContext context, long above, long access, int level, @Nullable Cache cache) {
-    if (above < 0 || isPage(above)) {
+    if (above < 0 || EntryStep.isPage(above)) {
       return above;
     }
     long entry = entry(above, access, level);
     if (!Verdict.rules(context).isPlain(entry, level)) {
-      long other = step(context, above, entry, level, access);
+      long other = EntryStep.judge(context, above, entry, level, access, FRAME);
       readFrom = Math.max(readFrom, level);
-      return isPage(other) ? other : LEAVE; // a fault, or a table whose A bit must be set
+      return EntryStep.isPage(other) ? other : LEAVE; // a fault, or a table whose A bit must be set
     }
-    long below = entry & FRAME | carried(above, entry);
-    if (cache != null) {
+    long below = arrived(entry & FRAME | EntryStep.carried(above, entry), access, level - 1);
+    if (cache != null && (NESTED == null || below >= 0)) {
       cache.put(prefix(access, level), below);
     }
     return below;

@@ -3,9 +3,11 @@ package dev.quire.hw.kernel;
 
 import dev.quire.api.address.Addresses;
 import dev.quire.api.address.Gva;
+import dev.quire.api.address.Maddr;
 import dev.quire.api.hw.ControlBlock;
 import dev.quire.api.hw.Counters;
 import dev.quire.api.hw.HwEvent;
+import dev.quire.api.hw.NestedPaging;
 import dev.quire.api.hw.Operation;
 import dev.quire.api.hw.OperationBlock;
 import dev.quire.api.hw.PagingContext;
@@ -20,6 +22,8 @@ import dev.quire.api.x86.Efer;
 import dev.quire.api.x86.PagingFormat;
 import dev.quire.api.x86.PagingRules;
 import dev.quire.hw.memory.SparseMemory;
+import java.util.ArrayList;
+import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -36,7 +40,7 @@ public final class TranslationUnit {
   /** A CPU for training: no address is beyond it. */
   private static final CpuProfile TRAINING = CpuProfile.full(CpuProfile.Vendor.INTEL, 52);
 
-  private final SparseMemory memory;
+  private final CpuProfile profile;
   private final Counters counters;
   private final StructureCaches structures;
   private final AddressSpaces spaces;
@@ -44,10 +48,22 @@ public final class TranslationUnit {
   private final boolean trained;
   private final PagingContext paging;
   private final TranslationContext context = new TranslationContext();
-  private final @Nullable Loop[] loops = new @Nullable Loop[6];
+  private final ContextTags tags = new ContextTags();
+  private final LoopSet.Base base;
+  private final List<LoopSet> loopSets = new ArrayList<>();
 
   private @Nullable Loop loop;
+
+  /** Whether CR0.PG = 1: what the TLBs hold of the current tag may be used. */
+  private boolean paged;
+
+  private @Nullable NestedDimension nested;
+  private LoopSet loops;
+  private int vpid;
+
+  /** The number of the VPID and the EPT root together. */
   private int tag;
+
   private boolean stale = true;
 
   /**
@@ -66,22 +82,32 @@ public final class TranslationUnit {
       AddressSpaces spaces,
       @Nullable TranslationCache cache,
       boolean trained) {
-    this.memory = memory;
+    this.profile = profile;
     this.counters = counters;
     this.structures = structures;
     this.spaces = spaces;
     this.cache = cache;
     this.trained = trained;
     this.paging = new PagingContext(profile);
+    this.base = new LoopSet.Base(memory, counters, structures, cache, paging);
+    this.loops = new LoopSet(base);
+    loopSets.add(loops);
   }
 
   /** Takes the state that a control block gives. */
   void load(ControlBlock block) {
     paging.load(block.registers());
     PagingRules rules = paging.rules();
-    tag = block.tag();
+    paged = rules != null;
+    enter(block.nested());
+    vpid = block.tag();
+    if (tags.isFull(vpid, block.nested())) {
+      dropAll();
+      tags.clear();
+    }
+    tag = tags.of(vpid, block.nested());
     if (rules == null) {
-      loop = null;
+      loop = loops.unpaged();
       stale = true;
       return;
     }
@@ -90,6 +116,29 @@ public final class TranslationUnit {
     if (stale || wanted != loop || !isCurrent(rules, privilege)) {
       activate(wanted, rules, privilege);
     }
+  }
+
+  /** Makes a second dimension current, or none. */
+  private void enter(NestedPaging wanted) {
+    if (!loops.isFor(wanted)) {
+      loops = loopsFor(wanted);
+      nested = loops.nested();
+      stale = true;
+    }
+    if (nested != null) {
+      nested.enter(wanted);
+    }
+  }
+
+  private LoopSet loopsFor(NestedPaging wanted) {
+    for (LoopSet each : loopSets) {
+      if (each.isFor(wanted)) {
+        return each;
+      }
+    }
+    LoopSet made = new LoopSet(base, SecondDimension.rules(profile, wanted));
+    loopSets.add(made);
+    return made;
   }
 
   private void activate(Loop wanted, PagingRules rules, long privilege) {
@@ -124,17 +173,13 @@ public final class TranslationUnit {
   }
 
   private Loop loopFor(PagingFormat format) {
-    Loop there = loops[format.levels()];
+    Loop there = loops.find(format);
     if (there != null) {
       return there;
     }
-    WalkerParts.Hardware hardware = new WalkerParts.Hardware(paging, structures, counters);
-    WalkerParts parts = new WalkerParts(format, memory, hardware);
-    Walker walker = Specializer.specialise(Walker.class, TableWalker.class, parts);
-    LoopParts loopParts = new LoopParts(format, cache, walker, paging, counters);
-    Loop made = Specializer.specialise(Loop.class, BlockLoop.class, loopParts);
-    loops[format.levels()] = made;
-    if (trained && cache != null) {
+    Walker walker = loops.walker(format);
+    Loop made = loops.make(format, walker);
+    if (trained && cache != null && nested == null) {
       train(format, made, walker);
     }
     return made;
@@ -210,6 +255,11 @@ public final class TranslationUnit {
     return cache;
   }
 
+  /** The second dimension now in force, null for none. */
+  @Nullable NestedDimension nested() {
+    return nested;
+  }
+
   /** The walkers' view of the registers. */
   PagingContext paging() {
     return paging;
@@ -224,16 +274,42 @@ public final class TranslationUnit {
     }
   }
 
-  void dropTag(int ofTag) {
-    structures.dropVpid(spaces.findVpid(ofTag));
-    if (cache != null) {
-      cache.dropTag(ofTag);
+  /** Everything of a VPID or ASID, by way of whatever root. */
+  void dropTag(int ofVpid) {
+    dropContext(ofVpid);
+    for (int i = 0; i < tags.size(); i++) {
+      if (tags.vpid(i) == ofVpid) {
+        dropContext(tags.at(i));
+      }
     }
   }
 
-  /** Everything of the current tag. */
+  /** Everything made by way of an EPT root. */
+  void dropRoot(@Maddr long root) {
+    for (int i = 0; i < tags.size(); i++) {
+      if (tags.isOf(i, root)) {
+        dropContext(tags.at(i));
+      }
+    }
+  }
+
+  /** Everything made by way of any EPT root. */
+  void dropRoots() {
+    for (int i = 0; i < tags.size(); i++) {
+      dropContext(tags.at(i));
+    }
+  }
+
+  private void dropContext(int number) {
+    structures.dropVpid(spaces.findVpid(number));
+    if (cache != null) {
+      cache.dropTag(number);
+    }
+  }
+
+  /** Everything of the current tag, which is what a guest can drop. */
   void dropCurrentTag() {
-    dropTag(tag);
+    dropContext(tag);
   }
 
   /**
@@ -241,7 +317,7 @@ public final class TranslationUnit {
    * they hold nothing of this.
    */
   private @Nullable TranslationCache currentCache() {
-    return loop == null ? null : cache;
+    return paged ? cache : null;
   }
 
   /** What is not global, of the current tag. */
@@ -271,10 +347,19 @@ public final class TranslationUnit {
     }
   }
 
-  /** One page of any tag, for the hypervisor: every PCID of it. */
-  void dropLinear(int ofTag, @Gva long linear) {
-    if (ofTag != tag || loop == null) {
-      dropTag(ofTag); // more than was asked for, which is always allowed
+  /** One page of any VPID or ASID, for the hypervisor: every PCID of it, by way of any root. */
+  void dropLinear(int ofVpid, @Gva long linear) {
+    dropLinearOf(ofVpid, linear);
+    for (int i = 0; i < tags.size(); i++) {
+      if (tags.vpid(i) == ofVpid) {
+        dropLinearOf(tags.at(i), linear);
+      }
+    }
+  }
+
+  private void dropLinearOf(int number, @Gva long linear) {
+    if (number != tag || !paged) {
+      dropContext(number); // more than was asked for, which is always allowed
       return;
     }
     for (int slot = 1; slot <= spaces.pcids(); slot++) {

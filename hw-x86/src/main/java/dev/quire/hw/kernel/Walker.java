@@ -9,6 +9,9 @@ import org.jspecify.annotations.Nullable;
 
 /** Walks tables of one format. One source, {@link TableWalker}, for hardware and software alike. */
 public abstract class Walker {
+  /** Set in a translation that no TLB may keep: a page that may be executed but not read. */
+  public static final long UNKEPT = 1L << 62;
+
   /** What {@link #touch} read: a place for it, so that the reads happen. */
   public long touched;
 

@@ -22,6 +22,11 @@ public record WalkerParts(PagingFormat format, SparseMemory memory, @Nullable Ha
    * @param context the CPU's own
    * @param structures its paging-structure caches
    * @param counters its counters
+   * @param nested the second dimension; null if tables hold machine addresses
    */
-  public record Hardware(PagingContext context, StructureCaches structures, Counters counters) {}
+  public record Hardware(
+      PagingContext context,
+      StructureCaches structures,
+      Counters counters,
+      @Nullable NestedDimension nested) {}
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.quire.hw.kernel;
 
+import dev.quire.api.address.Addresses;
 import dev.quire.api.address.Gva;
 import dev.quire.api.address.Maddr;
 import dev.quire.api.hw.ControlBlock;
@@ -17,6 +18,7 @@ import dev.quire.api.x86.FaultRule;
 import dev.quire.api.x86.Translation;
 import dev.quire.api.x86.Vector;
 import dev.quire.hw.memory.SparseMemory;
+import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -120,6 +122,10 @@ public final class X86Cpu implements Cpu {
 
   /** An exception: to the guest, or to the hypervisor if it wants this one. */
   ExitReason raise(ControlBlock block, long fault, @Gva long linear) {
+    FaultRule.Exit exit = Translation.rule(fault).exit();
+    if (exit != FaultRule.Exit.NONE) {
+      return leave(block, exit, fault, linear);
+    }
     if (Translation.rule(fault) == FaultRule.NOT_CANONICAL) {
       return raiseWithoutWalk(block, Vector.GP, fault, linear);
     }
@@ -131,6 +137,30 @@ public final class X86Cpu implements Cpu {
     }
     block.registers().cr2 = linear;
     return ExitReason.FAULT;
+  }
+
+  /** Out of the guest, for the sake of the second dimension. */
+  private ExitReason leave(ControlBlock block, FaultRule.Exit exit, long fault, @Gva long linear) {
+    NestedDimension nested = Objects.requireNonNull(translation.nested());
+    block.exitNested(nested.qualification, Addresses.gpa(nested.faultAddress), linear, fault);
+    HwEvent event;
+    ExitReason reason;
+    switch (exit) {
+      case PML_FULL -> {
+        event = HwEvent.PML_FULL_EXITS;
+        reason = ExitReason.PML_FULL;
+      }
+      case EPT_MISCONFIGURATION -> {
+        event = HwEvent.EPT_MISCONFIGURATIONS;
+        reason = ExitReason.EPT_MISCONFIGURATION;
+      }
+      default -> {
+        event = HwEvent.NESTED_FAULTS;
+        reason = ExitReason.NESTED_FAULT;
+      }
+    }
+    counters.values()[event.ordinal()]++;
+    return reason;
   }
 
   /** #GP(0) or #UD. */
@@ -159,37 +189,48 @@ public final class X86Cpu implements Cpu {
 
   @Override
   public void invept(@Maddr long root) {
-    translation.dropAll();
+    count(HwEvent.INVEPT);
+    translation.dropRoot(root);
   }
 
   @Override
   public void inveptAll() {
-    translation.dropAll();
+    count(HwEvent.INVEPT);
+    translation.dropRoots();
   }
 
   @Override
   public void invvpidAddress(int vpid, @Gva long linear) {
+    count(HwEvent.INVVPID);
     translation.dropLinear(vpid, linear);
   }
 
   @Override
   public void invvpidContext(int vpid) {
+    count(HwEvent.INVVPID);
     translation.dropTag(vpid);
   }
 
   @Override
   public void invvpidAll() {
+    count(HwEvent.INVVPID);
     translation.dropAll();
   }
 
   @Override
   public void invvpidContextNonGlobal(int vpid) {
+    count(HwEvent.INVVPID);
     translation.dropTag(vpid);
   }
 
   @Override
   public void invlpga(@Gva long linear, int asid) {
+    count(HwEvent.INVLPGA);
     translation.dropLinear(asid, linear);
+  }
+
+  private void count(HwEvent event) {
+    counters.values()[event.ordinal()]++;
   }
 
   @Override

@@ -3,6 +3,8 @@ package dev.quire.launcher.conform;
 
 import dev.quire.api.guest.WorkloadMonitor;
 import dev.quire.api.hw.MachineFactory;
+import dev.quire.api.x86.CpuProfile;
+import dev.quire.api.x86.CpuProfile.Vendor;
 import dev.quire.launcher.conform.WalkVector.Expected;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -23,7 +25,7 @@ public final class Conformance {
 
   private final MachineFactory machines;
   private final int explained;
-  private final Map<Integer, VectorBench> benches = new HashMap<>();
+  private final Map<CpuProfile, VectorBench> benches = new HashMap<>();
   private int tried;
 
   /**
@@ -66,10 +68,8 @@ public final class Conformance {
       for (WalkVector it = reader.next(); it != null; it = reader.next()) {
         if (it.expected() instanceof Expected.Unknown unknown) {
           skipped.merge(unknown.reason(), 1L, Long::sum);
-        } else if (!WalkVector.ONE_DIMENSION.contains(it.mode())) {
-          skipped.merge(Expected.TWO_DIMENSIONAL.reason(), 1L, Long::sum);
         } else {
-          List<String> differences = bench(it.physicalBits()).tryOut(it);
+          List<String> differences = bench(it).tryOut(it);
           if (differences.isEmpty()) {
             passed++;
           } else if (failed++ < explained) {
@@ -84,10 +84,12 @@ public final class Conformance {
     return new Result(passed, failed, skipped, failures);
   }
 
-  private VectorBench bench(int physicalBits) {
+  private VectorBench bench(WalkVector vector) {
     if (tried++ % VECTORS_PER_MACHINE == 0) {
       benches.clear();
     }
-    return benches.computeIfAbsent(physicalBits, bits -> new VectorBench(machines, bits));
+    CpuProfile profile =
+        CpuProfile.full(vector.isNpt() ? Vendor.AMD : Vendor.INTEL, vector.physicalBits());
+    return benches.computeIfAbsent(profile, it -> new VectorBench(machines, it));
   }
 }

@@ -16,11 +16,11 @@ import dev.quire.api.hw.PhysicalMemory;
 import dev.quire.api.hw.WalkTrace;
 import dev.quire.api.x86.Access;
 import dev.quire.api.x86.CpuProfile;
-import dev.quire.api.x86.CpuProfile.Vendor;
 import dev.quire.api.x86.PagingRules;
 import dev.quire.api.x86.Translation;
 import dev.quire.api.x86.Vector;
 import dev.quire.launcher.conform.WalkVector.Expected;
+import dev.quire.launcher.conform.WalkVector.Nested;
 import dev.quire.launcher.conform.WalkVector.RegisterValues;
 import dev.quire.launcher.conform.WalkVector.TableEntry;
 import java.util.ArrayList;
@@ -35,21 +35,20 @@ import org.jspecify.annotations.Nullable;
  * the entries away again, so that it finds the machine as the first one did.
  */
 final class VectorBench {
-  /** Index in the block of the write that may be refused, and of the access. */
+  /** Index in the block of the write that may be refused. */
   private static final int ROOT_LOAD = 4;
 
-  private static final int PROBE = 5;
+  private static final int MOST_OPERATIONS = 10;
 
   private final Machine machine;
   private final Cpu cpu;
   private final PhysicalMemory memory;
   private final ControlBlock control = new ControlBlock();
-  private final OperationBlock block = new OperationBlock(PROBE + 1);
+  private final OperationBlock block = new OperationBlock(MOST_OPERATIONS);
   private final PagingContext context;
   private final WalkTrace trace = new WalkTrace();
 
-  VectorBench(MachineFactory machines, int physicalBits) {
-    CpuProfile profile = CpuProfile.full(Vendor.INTEL, physicalBits);
+  VectorBench(MachineFactory machines, CpuProfile profile) {
     machine = machines.create(MachineSpec.bare(profile));
     cpu = machine.cpu(0);
     memory = machine.memory();
@@ -63,14 +62,14 @@ final class VectorBench {
    */
   List<String> tryOut(WalkVector vector) {
     try {
-      vector.entries().forEach(it -> write(it, it.value()));
-      load(vector.registers());
+      vector.allEntries().forEach(it -> write(it, it.value()));
+      load(vector);
       block.probe(vector.access(), vector.linear());
       ExitReason reason = cpu.enter(control, block, Integer.MAX_VALUE);
       Expected seen = outcome(reason);
       return differences(vector, seen);
     } finally {
-      vector.entries().forEach(it -> write(it, 0));
+      vector.allEntries().forEach(it -> write(it, 0));
     }
   }
 
@@ -80,30 +79,49 @@ final class VectorBench {
 
   /**
    * What was in force gets there without checks, since no path of transitions is recorded; the root
-   * is loaded as the recorder loaded it, by the instruction, which latches PDPTEs and may refuse
-   * them.
+   * of a walk in one dimension is loaded as the recorder loaded it, by the instruction, which
+   * latches PDPTEs and may refuse them.
    */
-  private void load(RegisterValues values) {
+  private void load(WalkVector vector) {
+    RegisterValues values = vector.registers();
     block.clear();
     block.control(Kind.LOAD_EFER, values.efer());
     block.control(Kind.LOAD_CR4, values.cr4());
     block.control(Kind.LOAD_CR0, values.cr0());
     block.control(Kind.LOAD_PKRU, values.pkru());
-    block.control(Kind.MOV_CR3, values.cr3());
+    control.nested().clear();
+    if (vector.nested().isEmpty()) {
+      block.control(Kind.MOV_CR3, values.cr3());
+      return;
+    }
+    Nested nested = vector.nested().get();
+    SecondDimension.enter(control.nested(), nested, vector.isEpt());
+    block.control(Kind.LOAD_CR3, values.cr3());
+    for (int i = 0; i < nested.pdptes().size(); i++) {
+      block.control(Kind.LOAD_PDPTE, nested.pdptes().get(i), i);
+    }
   }
 
   private Expected outcome(ExitReason reason) {
-    if (reason == ExitReason.DONE) {
-      return new Expected.Reached(block.reached()[PROBE], 0);
-    }
-    if (reason == ExitReason.FAULT
-        && block.next() == ROOT_LOAD
-        && control.exitVector() == Vector.GP) {
-      return new Expected.RootRefused();
-    }
-    if (reason == ExitReason.FAULT && block.next() == PROBE && control.exitVector() == Vector.PF) {
-      return new Expected.PageFault(control.exitErrorCode(), control.exitLinear());
-    }
+    int probe = block.size() - 1;
+    int at = block.next();
+    return switch (reason) {
+      case DONE -> new Expected.Reached(block.reached()[probe], 0);
+      case NESTED_FAULT -> SecondDimension.fault(control);
+      case EPT_MISCONFIGURATION -> new Expected.Misconfiguration(control.exitGuestPhysical());
+      case FAULT -> {
+        if (at == ROOT_LOAD && control.exitVector() == Vector.GP) {
+          yield new Expected.RootRefused();
+        }
+        yield at == probe && control.exitVector() == Vector.PF
+            ? new Expected.PageFault(control.exitErrorCode(), control.exitLinear())
+            : unexpected(reason);
+      }
+      default -> unexpected(reason);
+    };
+  }
+
+  private Expected unexpected(ExitReason reason) {
     return new Expected.Unknown(
         reason + " of operation " + block.next() + ", " + Vector.describe(control.exitVector()));
   }
@@ -114,7 +132,7 @@ final class VectorBench {
       lines.add("expected that it " + vector.expected() + "; it " + seen);
     }
     entries(vector, lines);
-    if (!(seen instanceof Expected.RootRefused)) {
+    if (vector.nested().isEmpty() && !(seen instanceof Expected.RootRefused)) {
       software(vector, seen, lines);
       lines.addAll(lines.isEmpty() ? List.of() : walk(vector));
     }
@@ -122,9 +140,14 @@ final class VectorBench {
   }
 
   private static boolean agrees(Expected expected, Expected seen) {
-    return expected instanceof Expected.Reached wanted && seen instanceof Expected.Reached got
-        ? wanted.address() == got.address()
-        : expected.equals(seen);
+    if (expected instanceof Expected.Reached wanted && seen instanceof Expected.Reached got) {
+      return wanted.address() == got.address();
+    }
+    if (seen instanceof Expected.NestedPageFault got) {
+      return expected instanceof Expected.NestedPageFault wanted && wanted.agrees(got)
+          || expected instanceof Expected.TableUpdateRefused refused && refused.agrees(got);
+    }
+    return expected.equals(seen);
   }
 
   /**
@@ -163,11 +186,12 @@ final class VectorBench {
   }
 
   private void entries(WalkVector vector, List<String> lines) {
-    if (vector.after().stream().anyMatch(it -> hold(vector, it))) {
+    if (vector.after().isEmpty() && vector.nested().isPresent()
+        || vector.after().stream().anyMatch(it -> hold(vector, it))) {
       return;
     }
     lines.add("the entries are none of the permitted variants:");
-    for (TableEntry entry : vector.entries()) {
+    for (TableEntry entry : vector.allEntries()) {
       lines.add(
           String.format(
               "  entry at 0x%x was 0x%x, is 0x%x; permitted: %s",
@@ -176,8 +200,14 @@ final class VectorBench {
   }
 
   private boolean hold(WalkVector vector, Map<Long, Long> after) {
-    return vector.entries().stream()
-        .allMatch(it -> read(it) == after.getOrDefault(it.address(), it.value()));
+    return vector.entries().stream().allMatch(it -> holds(it, after, SecondDimension.free(vector)))
+        && vector.nested().map(Nested::entries).orElse(List.of()).stream()
+            .allMatch(it -> holds(it, after, SecondDimension.freeNested(vector)));
+  }
+
+  private boolean holds(TableEntry entry, Map<Long, Long> after, long free) {
+    long wanted = after.getOrDefault(entry.address(), entry.value());
+    return ((read(entry) ^ wanted) & ~free) == 0;
   }
 
   private long read(TableEntry entry) {
@@ -194,7 +224,7 @@ final class VectorBench {
 
   /** The walk from the vector's own entries, not from what the access left of them. */
   private List<String> walk(WalkVector vector) {
-    vector.entries().forEach(it -> write(it, it.value()));
+    vector.allEntries().forEach(it -> write(it, it.value()));
     trace.clear();
     return trace.explain(lookOnly(vector, trace));
   }

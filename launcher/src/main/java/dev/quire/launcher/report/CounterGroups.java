@@ -78,7 +78,24 @@ final class CounterGroups {
                   HwEvent.FLUSHES_ALL,
                   HwEvent.FLUSHES_NON_GLOBAL,
                   HwEvent.FLUSHES_PCID,
-                  HwEvent.FLUSHES_ADDRESS)));
+                  HwEvent.FLUSHES_ADDRESS)),
+          new Group("second dimension", List.of(HwEvent.NESTED_WALKS, HwEvent.NESTED_TLB_HITS)),
+          new Group(
+              "its structure caches",
+              List.of(
+                  HwEvent.NESTED_PSC_HITS_2,
+                  HwEvent.NESTED_PSC_HITS_3,
+                  HwEvent.NESTED_PSC_HITS_4,
+                  HwEvent.NESTED_PSC_HITS_5)),
+          new Group(
+              "its A/D assists",
+              List.of(HwEvent.NESTED_ACCESSED_SET, HwEvent.NESTED_DIRTY_SET, HwEvent.PML_LOGGED)),
+          new Group(
+              "its exits",
+              List.of(
+                  HwEvent.NESTED_FAULTS, HwEvent.EPT_MISCONFIGURATIONS, HwEvent.PML_FULL_EXITS)),
+          new Group(
+              "its invalidations", List.of(HwEvent.INVEPT, HwEvent.INVVPID, HwEvent.INVLPGA)));
 
   private CounterGroups() {}
 }

@@ -229,6 +229,15 @@ public final class JsonReport {
     for (HwEvent event : HwEvent.values()) {
       json.writeNumberProperty(event.title(), counters.get(event));
     }
+    json.writeArrayPropertyStart("references");
+    for (int guest = 0; guest < Counters.LEVELS; guest++) {
+      json.writeStartArray();
+      for (int nested = 0; nested < Counters.LEVELS; nested++) {
+        json.writeNumber(counters.references(guest, nested));
+      }
+      json.writeEndArray();
+    }
+    json.writeEndArray();
   }
 
   private static String lower(Enum<?> constant) {

@@ -43,6 +43,7 @@ public final class TextReport {
     tlb(total, outcome.report().ratesMeaningful());
     groups(total);
     walks(total, outcome.report().ratesMeaningful());
+    dimensions(total);
     statistics(outcome.statistics());
     time(outcome, total);
     out.flush();
@@ -183,7 +184,7 @@ public final class TextReport {
   }
 
   private void walks(Counters total, boolean rates) {
-    long references = sum(CounterGroups.REFERENCES, total);
+    long references = total.references();
     long walks = total.get(HwEvent.WALKS);
     long accesses = total.get(HwEvent.ACCESSES);
     if (walks > 0) {
@@ -193,6 +194,26 @@ public final class TextReport {
       line(
           "references per access",
           String.format(Locale.ROOT, "%.5f", (double) references / accesses));
+    }
+  }
+
+  /** References by level in both dimensions, where there were two. */
+  private void dimensions(Counters total) {
+    if (total.references() == sum(CounterGroups.REFERENCES, total)) {
+      return;
+    }
+    out.println();
+    StringBuilder head = new StringBuilder(pad("references by level")).append(right("guest's own"));
+    for (int nested = 1; nested < Counters.LEVELS; nested++) {
+      head.append(right("nested " + nested));
+    }
+    out.println(head);
+    for (int guest = Counters.LEVELS - 1; guest >= 0; guest--) {
+      StringBuilder row = new StringBuilder(pad(guest == 0 ? "  final" : "  guest " + guest));
+      for (int nested = 0; nested < Counters.LEVELS; nested++) {
+        row.append(right(Numbers.grouped(total.references(guest, nested))));
+      }
+      out.println(row);
     }
   }
 

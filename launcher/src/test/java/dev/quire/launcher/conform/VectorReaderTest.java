@@ -7,6 +7,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import dev.quire.api.guest.InputException;
 import dev.quire.api.x86.Access;
 import dev.quire.launcher.conform.WalkVector.Expected;
+import dev.quire.launcher.conform.WalkVector.Nested;
 import dev.quire.launcher.conform.WalkVector.RegisterValues;
 import dev.quire.launcher.conform.WalkVector.TableEntry;
 import java.io.IOException;
@@ -15,6 +16,7 @@ import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -61,8 +63,36 @@ class VectorReaderTest {
                 List.of(
                     new TableEntry(0x3fffbfab2018L, 0x80000000807e9001L, 8),
                     new TableEntry(0x807e9680L, 0x406ae007L, 4)),
+                Optional.empty(),
                 new Expected.PageFault(0x1f, 0xda07e010L),
                 List.of(Map.of(), Map.of(0x807e9680L, 0x406ae027L))));
+  }
+
+  @Test
+  void secondDimensionIsRead() {
+    String nested =
+        VECTOR
+                .replace("\"pae\"", "\"ept\"")
+                .replace("\"tag\"", "\"guest\":\"pae\",\"eptp\":\"4067801e\",\"tag\"")
+                .replace("\"tag\"", "\"pdpte\":[\"0\",\"5400f001\"],\"tag\"")
+                .replace("\"tag\"", "\"nmem\":[[\"55a91000\",\"7\",8]],\"tag\"")
+                .replaceAll("(?s)\"expect\".*", "")
+            + """
+            "expect":{"ept":{"reason":"30","qual":"182","gpa":"5000","gla":"da07e010"}},
+            "qual_ignore":"1","after":[]}
+            """;
+    WalkVector vector = read(nested);
+    assertThat(vector.nested())
+        .contains(
+            new Nested(
+                List.of(new TableEntry(0x55a91000L, 7, 8)),
+                0x4067801eL,
+                0,
+                List.of(0L, 0x5400f001L)));
+    assertThat(vector.expected())
+        .isEqualTo(new Expected.NestedPageFault(0x182, 0x5000, 0xda07e010L, 1));
+    assertThat(read(nested.replace("\"30\"", "\"31\"")).expected())
+        .isEqualTo(new Expected.Misconfiguration(0x5000));
   }
 
   @Test

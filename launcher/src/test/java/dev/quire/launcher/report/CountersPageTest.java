@@ -24,6 +24,13 @@ class CountersPageTest {
       paging. What a workload itself counts is among its facts in the report; what a paging backend counts,
       under `paging`. This page is generated from `dev.quire.api.hw.HwEvent`.
 
+      Under nested paging every reference to memory has a level in both dimensions. The array `references`
+      has a row for each guest level, 0 to 5, and in it a column for each nested level, 0 to 5: row *g*,
+      column *n* counts nested entries of level *n* that were read to find the guest's entry of level *g*;
+      row 0 is for the address that a walk ends with, column 0 for the guest's own entries (the same
+      numbers as `references-level-g`). A cold walk of four levels on four is 4 + 4 x 4 + 4 = 24 references,
+      one of five on five 35.
+
       | name | unit | where it is counted |
       |---|---|---|
       """;

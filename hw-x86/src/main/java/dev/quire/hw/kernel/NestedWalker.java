@@ -1,0 +1,204 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.quire.hw.kernel;
+
+import dev.quire.api.address.Addresses;
+import dev.quire.api.address.Maddr;
+import dev.quire.api.address.Mfn;
+import dev.quire.api.hw.Counters;
+import dev.quire.api.hw.HwEvent;
+import dev.quire.api.hw.NestedPaging;
+import dev.quire.api.hw.PagingContext;
+import dev.quire.api.x86.FaultRule;
+import dev.quire.api.x86.NestedAccess;
+import dev.quire.api.x86.NestedRules;
+import dev.quire.api.x86.NestedTranslation;
+import dev.quire.api.x86.PageEntry;
+import dev.quire.api.x86.PagingFormat;
+import dev.quire.api.x86.Translation;
+import dev.quire.hw.memory.FrameEntries;
+import dev.quire.hw.memory.SparseMemory;
+import java.lang.invoke.MethodHandles;
+
+/**
+ * The walk through nested tables. A template, see {@link AssocCache}: {@link NestedRules} make one
+ * source serve NPT and EPT, and as constants they leave of it what one of the two needs.
+ *
+ * <p>A walk is judged from the root down, as the manuals have it: each entry present, then well
+ * formed; at the end the rights of all of them together. Only if they suffice are A and D set, from
+ * the root down and by compare-and-exchange, and a page whose D bit goes from 0 to 1 is logged. A
+ * walk that is refused changes nothing.
+ */
+public final class NestedWalker extends NestedDimension {
+  private static final NestedParts PARTS =
+      Specializer.data(MethodHandles.lookup(), NestedParts.class);
+  private static final NestedRules RULES = PARTS.rules();
+  private static final PagingFormat FORMAT = RULES.format();
+  private static final SparseMemory MEMORY = PARTS.memory();
+  private static final int LEVELS = FORMAT.levels();
+  private static final int WIDTH = FORMAT.linearBits();
+  private static final long ACCESSED = RULES.accessed();
+  private static final long DIRTY = RULES.dirty();
+  private static final boolean SETS = RULES.tablesAreWritten();
+  private static final long[] COUNTERS = PARTS.counters().values();
+  private static final int PDPTES = HwEvent.REFERENCES_3.ordinal();
+  private static final int NESTED_WALKS = HwEvent.NESTED_WALKS.ordinal();
+  private static final int ACCESSED_SET = HwEvent.NESTED_ACCESSED_SET.ordinal();
+  private static final int DIRTY_SET = HwEvent.NESTED_DIRTY_SET.ordinal();
+  private static final int LOGGED = HwEvent.PML_LOGGED.ordinal();
+  private static final int RETRIES = HwEvent.ASSIST_RETRIES.ordinal();
+
+  /** The answer of a walk that lost a race for an entry: begin again. */
+  private static final long RETRY = 1L << 62;
+
+  /** What the walk has read, by level. */
+  private static final long[][] frames = new long[LEVELS + 1][];
+
+  private static final long[] entries = new long[LEVELS + 1];
+
+  private NestedPaging paging = new NestedPaging();
+  private long root;
+
+  /** For {@link Specializer}. */
+  public NestedWalker() {}
+
+  @Override
+  public NestedRules rules() {
+    return RULES;
+  }
+
+  @Override
+  public void enter(NestedPaging current) {
+    paging = current;
+    root = current.root & PageEntry.FRAME;
+  }
+
+  @Override
+  public long translate(long guestPhysical, int kind, int row) {
+    if (guestPhysical >>> WIDTH != 0) {
+      return refuse(FaultRule.NESTED_NOT_PRESENT, LEVELS, guestPhysical, kind, 0);
+    }
+    COUNTERS[NESTED_WALKS]++;
+    long result;
+    while ((result = fromTheRoot(guestPhysical, kind, row)) == RETRY) {
+      COUNTERS[RETRIES]++;
+    }
+    return result;
+  }
+
+  @Override
+  public long load(long guestPhysical, int row) {
+    long found = translate(guestPhysical, NestedAccess.PDPTE_LOAD, row);
+    fault = Math.min(found, 0);
+    return found < 0 ? 0 : read(found, guestPhysical);
+  }
+
+  @Override
+  public long pdpte(PagingContext context, long access, PagingFormat format) {
+    int level = format.levels();
+    long at = context.root() + 8L * format.index(access, level);
+    long found = translate(at, NestedAccess.TABLE, level);
+    if (found < 0) {
+      return found;
+    }
+    COUNTERS[PDPTES]++;
+    long entry = read(found, at);
+    long below =
+        EntryStep.judge(context, EntryStep.CARRIED, entry, level, access, format.frameMask());
+    return below < 0 ? below : below | EntryStep.CARRIED;
+  }
+
+  private static long read(long found, long guestPhysical) {
+    return MEMORY.load(Addresses.maddr(NestedTranslation.address(found, guestPhysical)), 8);
+  }
+
+  private long fromTheRoot(long guestPhysical, int kind, int row) {
+    long table = root;
+    long rights = NestedTranslation.RIGHTS;
+    int level = LEVELS;
+    while (true) {
+      long[] frame = MEMORY.frameToRead(frameNumber(table));
+      long entry = frame[FORMAT.index(guestPhysical, level)];
+      COUNTERS[Counters.nestedReference(row, level)]++;
+      frames[level] = frame;
+      entries[level] = entry;
+      if (!RULES.isPresent(entry)) {
+        return refuse(FaultRule.NESTED_NOT_PRESENT, level, guestPhysical, kind, 0);
+      }
+      FaultRule malformation = RULES.malformation(entry, level);
+      if (malformation != null) {
+        return refuse(malformation, level, guestPhysical, kind, 0);
+      }
+      rights &= RULES.rights(entry);
+      if (RULES.mapsPage(entry, level)) {
+        return page(guestPhysical, level, rights, kind);
+      }
+      table = entry & PageEntry.FRAME;
+      level--;
+    }
+  }
+
+  /** The end of a walk, at an entry that maps a page. */
+  private long page(long guestPhysical, int level, long rights, int kind) {
+    long needed = RULES.needed(kind) & ~NestedTranslation.DIRTY;
+    if ((rights & needed) != needed) {
+      FaultRule rule = RULES.refusal(rights, kind);
+      return refuse(rule, level, guestPhysical, kind, rights);
+    }
+    long found = RULES.leaf(entries[level], level) | rights;
+    if (!SETS) {
+      return found;
+    }
+    boolean dirties = RULES.isWrite(kind) && (found & NestedTranslation.DIRTY) == 0;
+    if (dirties && paging.logging && paging.pmlIndex < 0) {
+      return refuse(FaultRule.PML_FULL, level, guestPhysical, kind, 0);
+    }
+    for (int above = LEVELS; above > level; above--) {
+      if (!set(above, ACCESSED, guestPhysical)) {
+        return RETRY;
+      }
+    }
+    if (!set(level, dirties ? ACCESSED | DIRTY : ACCESSED, guestPhysical)) {
+      return RETRY;
+    }
+    if (dirties && paging.logging) {
+      log(guestPhysical);
+    }
+    return dirties ? found | NestedTranslation.DIRTY : found;
+  }
+
+  /** Sets what is missing of A and D in the entry of a level, unless another was faster. */
+  private static boolean set(int level, long wanted, long guestPhysical) {
+    long entry = entries[level];
+    long missing = wanted & ~entry;
+    if (missing == 0) {
+      return true;
+    }
+    int at = FORMAT.index(guestPhysical, level);
+    if (!FrameEntries.compareAndSet(frames[level], at, entry, entry | missing)) {
+      return false;
+    }
+    COUNTERS[ACCESSED_SET] += (missing & ACCESSED) != 0 ? 1 : 0;
+    COUNTERS[DIRTY_SET] += (missing & DIRTY) != 0 ? 1 : 0;
+    return true;
+  }
+
+  /** Page-modification logging: SDM vol. 3, 29.3.6. */
+  private void log(long guestPhysical) {
+    @Maddr long at = Addresses.advance(paging.pmlBase, 8L * paging.pmlIndex);
+    MEMORY.store(at, 8, guestPhysical & PageEntry.FRAME);
+    paging.pmlIndex--;
+    COUNTERS[LOGGED]++;
+  }
+
+  private static @Mfn long frameNumber(long table) {
+    return Addresses.mfn(table >>> PagingFormat.PAGE_SHIFT);
+  }
+
+  private long refuse(FaultRule rule, int level, long guestPhysical, int kind, long rights) {
+    faultAddress = guestPhysical;
+    boolean says = rule.exit() == FaultRule.Exit.NESTED_FAULT;
+    qualification = says ? RULES.qualification(kind, rule, rights) : 0;
+    fault = Translation.fault(rule, level, 0);
+    return fault;
+  }
+}
