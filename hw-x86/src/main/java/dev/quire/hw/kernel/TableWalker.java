@@ -212,7 +212,8 @@ public final class TableWalker extends Walker {
 
   private static void note(long above, long entry, boolean page, int level, long access) {
     if (NESTED != null) {
-      NESTED.note(level, entryAddress(above, access, level), EntryStep.missing(entry, page, access));
+      NESTED.note(
+          level, entryAddress(above, access, level), EntryStep.missing(entry, page, access));
     }
   }
 
