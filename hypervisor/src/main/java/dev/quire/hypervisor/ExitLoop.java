@@ -24,10 +24,12 @@ final class ExitLoop {
 
   private ExitLoop() {}
 
-  static RunResult run(GuestVcpu vcpu, Cpu cpu, OperationBlock block) {
+  static RunResult run(GuestVcpu vcpu, PhysicalCpu place, OperationBlock block) {
+    Cpu cpu = place.cpu();
     int fixedAt = -1;
     int fixes = 0;
     while (vcpu.domain().crashReason() == null) {
+      place.admit(vcpu); // a change of the p2m may have made the tag void
       vcpu.control().shadows(vcpu.registers().cr0, vcpu.registers().cr4);
       ExitReason reason = cpu.enter(vcpu.control(), block, BUDGET);
       vcpu.takeFromHardware();
@@ -68,8 +70,13 @@ final class ExitLoop {
   private static void crash(GuestVcpu vcpu, ExitReason reason, String why) {
     GuestDomain domain = vcpu.domain();
     String what = reason.name().toLowerCase(Locale.ROOT).replace('_', ' ');
-    long at = vcpu.control().exitLinear();
-    String where = reason == ExitReason.PAGE_FAULT ? String.format(" at 0x%x", at) : "";
+    String where =
+        switch (reason) {
+          case PAGE_FAULT -> String.format(" at 0x%x", vcpu.control().exitLinear());
+          case NESTED_FAULT, EPT_MISCONFIGURATION ->
+              String.format(" at guest-physical 0x%x", vcpu.control().exitGuestPhysical());
+          default -> "";
+        };
     domain.crash(
         String.format("%s, backend %s: %s%s %s", vcpu, domain.backend(), what, where, why));
   }

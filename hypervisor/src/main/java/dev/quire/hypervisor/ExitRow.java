@@ -27,14 +27,20 @@ enum ExitRow {
   /** The hypervisor, for the operands; then the paging mode. */
   INVPCID(ExitReason.INVPCID, InvalidationExit::pcid),
 
-  /** Nobody yet: no backend has a second dimension. */
-  NESTED_FAULT(ExitReason.NESTED_FAULT, (vcpu, cpu, block) -> Resolution.CRASH),
+  /** The paging mode, for what is lazy in its tables; then the domain, by its p2m. */
+  NESTED_FAULT(ExitReason.NESTED_FAULT, (vcpu, cpu, block) -> vcpu.mode().nestedFault(vcpu)),
 
-  /** Nobody yet. */
-  EPT_MISCONFIGURATION(ExitReason.EPT_MISCONFIGURATION, (vcpu, cpu, block) -> Resolution.CRASH),
+  /** The paging mode: lazy, or a mistake. */
+  EPT_MISCONFIGURATION(
+      ExitReason.EPT_MISCONFIGURATION, (vcpu, cpu, block) -> vcpu.mode().nestedFault(vcpu)),
 
-  /** Nobody yet. */
-  PML_FULL(ExitReason.PML_FULL, (vcpu, cpu, block) -> Resolution.CRASH),
+  /** The paging mode empties the log. */
+  PML_FULL(
+      ExitReason.PML_FULL,
+      (vcpu, cpu, block) -> {
+        vcpu.mode().logFull(vcpu);
+        return Resolution.FIXED;
+      }),
 
   /** The guest interface. A guest that has none executes an instruction that its CPU lacks. */
   HYPERCALL(ExitReason.HYPERCALL, (vcpu, cpu, block) -> inject(vcpu, Vector.UD));

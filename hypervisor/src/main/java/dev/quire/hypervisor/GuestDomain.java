@@ -4,7 +4,6 @@ package dev.quire.hypervisor;
 import dev.quire.api.address.Addresses;
 import dev.quire.api.address.Gfn;
 import dev.quire.api.address.Gpa;
-import dev.quire.api.address.Maddr;
 import dev.quire.api.address.Mfn;
 import dev.quire.api.domain.Domain;
 import dev.quire.api.domain.DomainSpec;
@@ -12,47 +11,45 @@ import dev.quire.api.domain.LogDirty;
 import dev.quire.api.domain.P2m;
 import dev.quire.api.domain.PagingPool;
 import dev.quire.api.domain.Vcpu;
-import dev.quire.api.hw.ControlBlock;
-import dev.quire.api.hw.ControlRegisterUnit.PdpteSource;
 import dev.quire.api.hw.FrameMapper;
 import dev.quire.api.hw.Machine;
 import dev.quire.api.hw.PhysicalMemory;
-import dev.quire.api.paging.BackendUnavailableException;
 import dev.quire.api.paging.PagingBackend;
 import dev.quire.api.paging.PagingDomain;
-import dev.quire.api.paging.PagingMode;
+import dev.quire.api.paging.Resolution;
+import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
 /**
  * A domain. Its attachment is the slot of the active backend: read once for each block or exit, set
  * at safe points only.
  */
-final class GuestDomain implements Domain, FrameMapper, PdpteSource {
-  /** What devices read where nothing answers. */
-  private static final long NOTHING = -1;
-
-  /**
-   * The backend that serves the domain, and its hold on it: one fact, so one field.
-   *
-   * @param backend who
-   * @param paging how
-   */
-  private record Attachment(PagingBackend backend, PagingDomain paging) {}
-
+final class GuestDomain implements Domain {
   private final int id;
   private final Machine machine;
   private final DomainSpec spec;
   private final GuestFrames frames;
+  private final GuestMemory memory;
+  private final DomainTables tables;
   private final Scheduler scheduler;
   private final GuestVcpu[] vcpus;
+  private final PagingHistory history = new PagingHistory();
   private volatile @Nullable Attachment attachment;
   private volatile @Nullable String crashReason;
 
-  GuestDomain(int id, Machine machine, Scheduler scheduler, DomainSpec spec, GuestFrames frames) {
+  GuestDomain(
+      int id,
+      Machine machine,
+      Scheduler scheduler,
+      DomainSpec spec,
+      MachineFrames machineFrames,
+      GuestFrames frames) {
     this.id = id;
     this.machine = machine;
     this.spec = spec;
     this.frames = frames;
+    this.memory = new GuestMemory(machine.memory(), frames, this::dirtied);
+    this.tables = new DomainTables(this, machineFrames);
     this.scheduler = scheduler;
     vcpus = new GuestVcpu[spec.vcpus()];
     for (int number = 0; number < vcpus.length; number++) {
@@ -60,53 +57,53 @@ final class GuestDomain implements Domain, FrameMapper, PdpteSource {
     }
   }
 
+  // ---- beginning, end, and the backend between ----
+
   /**
    * Hands the domain to a backend, with every vCPU at a safe point; if that throws, nothing has
    * changed and the backend before goes on.
    */
   void attach(PagingBackend backend) {
-    scheduler.quiesce(vcpus, () -> attachQuiet(backend));
+    quiesce(() -> Handover.perform(this, backend));
   }
 
-  private void attachQuiet(PagingBackend backend) {
-    if (backend.p2mFormat() != null) {
-      throw new BackendUnavailableException("there is no p2m yet");
-    }
-    ControlBlock[] before = new ControlBlock[vcpus.length];
-    PagingMode[] modes = new PagingMode[vcpus.length];
-    for (int i = 0; i < vcpus.length; i++) {
-      before[i] = vcpus[i].renewControl();
-    }
-    PagingDomain paging = null;
-    try {
-      paging = backend.attach(this);
-      for (int i = 0; i < vcpus.length; i++) {
-        modes[i] = paging.updatePagingModes(vcpus[i]);
-      }
-    } catch (RuntimeException refused) {
-      if (paging != null) {
-        paging.detach();
-      }
-      for (int i = 0; i < vcpus.length; i++) {
-        vcpus[i].control(before[i]);
-      }
-      throw refused;
-    }
-    Attachment old = attachment;
-    for (int i = 0; i < vcpus.length; i++) {
-      vcpus[i].mode(modes[i]);
-    }
-    attachment = new Attachment(backend, paging);
-    if (old != null) {
-      scheduler.flush(vcpus);
-      old.paging().detach();
-    }
+  /** Does something while no vCPU of the domain is running. */
+  void quiesce(Runnable action) {
+    scheduler.quiesce(vcpus, action);
+  }
+
+  @Nullable Attachment attachment() {
+    return attachment;
+  }
+
+  void attachment(Attachment now) {
+    attachment = now;
+  }
+
+  /** Drops all that its CPUs have cached; no vCPU is running. */
+  void flushCpus() {
+    scheduler.flush(vcpus);
+  }
+
+  /** The p2m has changed: no CPU uses what it derived from it before. */
+  void forgetP2m() {
+    scheduler.forgetP2m(vcpus);
   }
 
   /** Ends the domain: no vCPU runs again, no backend holds it. */
   void end() {
     crash("it was destroyed");
-    scheduler.quiesce(vcpus, () -> paging().detach());
+    quiesce(
+        () -> {
+          tables.stopLogging();
+          flushCpus();
+          paging().detach();
+        });
+  }
+
+  /** Gives everything back that the domain had of the machine. */
+  void dissolve() {
+    tables.dissolve();
   }
 
   /** Lets the domain die, at the next safe point of each vCPU; the first reason stands. */
@@ -120,9 +117,26 @@ final class GuestDomain implements Domain, FrameMapper, PdpteSource {
     return frames;
   }
 
+  GuestMemory memory() {
+    return memory;
+  }
+
+  DomainTables tables() {
+    return tables;
+  }
+
+  PagingHistory history() {
+    return history;
+  }
+
+  /** A guest frame was written without the hardware's knowledge. */
+  void dirtied(@Gfn long gfn) {
+    tables.dirtied(gfn);
+  }
+
   /** Where the guest's tables lie; null if its entries hold machine addresses. */
   @Nullable FrameMapper tableFrames() {
-    return isIdentity() ? null : this;
+    return memory.p2m() == null && frames.isIdentity() ? null : memory;
   }
 
   @Override
@@ -141,23 +155,18 @@ final class GuestDomain implements Domain, FrameMapper, PdpteSource {
   }
 
   @Override
-  public Vcpu vcpu(int number) {
+  public GuestVcpu vcpu(int number) {
     return vcpus[number];
   }
 
   @Override
   public @Mfn long gfnToMfn(@Gfn long gfn) {
-    return frames.toMachine(gfn);
-  }
-
-  @Override
-  public @Mfn long toMachine(@Gfn long gfn) {
-    return frames.toMachine(gfn);
+    return memory.toMachine(gfn);
   }
 
   @Override
   public @Gfn long mfnToGfn(@Mfn long mfn) {
-    return frames.toGuest(mfn);
+    return tables.toGuest(mfn);
   }
 
   @Override
@@ -167,40 +176,49 @@ final class GuestDomain implements Domain, FrameMapper, PdpteSource {
 
   @Override
   public boolean isIdentity() {
-    return frames.isIdentity();
+    return tables.isIdentity();
   }
 
   @Override
   public boolean isTranslated() {
-    return false;
+    return memory.p2m() != null;
   }
 
   @Override
   public P2m p2m() {
-    throw new IllegalStateException("domain " + id + " has no p2m");
+    P2m now = memory.p2m();
+    if (now == null) {
+      throw new IllegalStateException("domain " + id + " has no p2m");
+    }
+    return now;
   }
 
   @Override
   public PagingPool pool() {
-    throw new UnsupportedOperationException("not yet");
+    return tables.pool();
   }
 
   @Override
   public LogDirty logDirty() {
-    throw new UnsupportedOperationException("not yet");
+    return tables.logDirty();
   }
 
   @Override
   public PagingDomain paging() {
-    return attachment().paging();
+    return attached().paging();
   }
 
   @Override
   public String backend() {
-    return attachment().backend().name();
+    return attached().backend().name();
   }
 
-  private Attachment attachment() {
+  @Override
+  public Map<String, Map<String, Long>> statistics() {
+    return history.with(attached());
+  }
+
+  private Attachment attached() {
     Attachment now = attachment;
     if (now == null) {
       throw new IllegalStateException("domain " + id + " has no backend yet");
@@ -214,12 +232,14 @@ final class GuestDomain implements Domain, FrameMapper, PdpteSource {
   }
 
   @Override
+  public Resolution nestedFault(Vcpu vcpu) {
+    return NestedFaults.resolve(vcpus[vcpu.number()]);
+  }
+
+  @Override
   public void deviceStore(@Gpa long gpa, int bytes, long value) {
-    @Gfn long gfn = Addresses.gpaToGfn(gpa);
-    @Mfn long mfn = gfnToMfn(gfn);
-    if (mfn != NONE) {
-      machine.memory().store(machineAddress(mfn, gpa), bytes, value);
-      paging().guestMemoryChanged(gfn, 1);
+    if (memory.store(gpa, bytes, value)) {
+      paging().guestMemoryChanged(Addresses.gpaToGfn(gpa), 1);
     }
   }
 
@@ -228,31 +248,13 @@ final class GuestDomain implements Domain, FrameMapper, PdpteSource {
     if (content.length != PhysicalMemory.FRAME_LONGS) {
       throw new IllegalArgumentException(content.length + " quadwords are no frame");
     }
-    @Mfn long mfn = gfnToMfn(gfn);
-    if (mfn == NONE) {
-      return;
+    if (memory.storeFrame(gfn, content)) {
+      paging().guestMemoryChanged(gfn, 1);
     }
-    for (int i = 0; i < content.length; i++) {
-      machine.memory().store(Addresses.mfnToMaddr(mfn, (long) i << 3), 8, content[i]);
-    }
-    paging().guestMemoryChanged(gfn, 1);
   }
 
   @Override
   public long deviceLoad(@Gpa long gpa, int bytes) {
-    @Mfn long mfn = gfnToMfn(Addresses.gpaToGfn(gpa));
-    return mfn == NONE
-        ? NOTHING >>> Long.SIZE - bytes * Byte.SIZE
-        : machine.memory().load(machineAddress(mfn, gpa), bytes);
-  }
-
-  private static @Maddr long machineAddress(@Mfn long mfn, @Gpa long gpa) {
-    return Addresses.mfnToMaddr(mfn, Addresses.pageOffset(gpa));
-  }
-
-  /** A PDPTE, for register writes that the hypervisor does in the hardware's place. */
-  @Override
-  public long load(long address) {
-    return deviceLoad(Addresses.gpa(address), Long.BYTES);
+    return memory.load(gpa, bytes);
   }
 }

@@ -5,17 +5,22 @@ import dev.quire.api.address.Gva;
 import dev.quire.api.domain.RunResult;
 import dev.quire.api.domain.Vcpu;
 import dev.quire.api.hw.ControlBlock;
+import dev.quire.api.hw.Cpu;
 import dev.quire.api.hw.ExitReason;
+import dev.quire.api.hw.NestedPaging;
 import dev.quire.api.hw.OperationBlock;
 import dev.quire.api.hw.PageWalker;
 import dev.quire.api.hw.PagingContext;
 import dev.quire.api.hw.Registers;
 import dev.quire.api.hw.WalkTrace;
 import dev.quire.api.paging.PagingMode;
+import dev.quire.api.paging.Resolution;
 import dev.quire.api.x86.Access;
 import dev.quire.api.x86.Cr0;
 import dev.quire.api.x86.Efer;
 import dev.quire.api.x86.PageEntry;
+import dev.quire.api.x86.PagingFormat;
+import dev.quire.api.x86.PagingRules;
 import dev.quire.api.x86.Translation;
 import dev.quire.api.x86.Vector;
 import org.jspecify.annotations.Nullable;
@@ -55,6 +60,14 @@ final class GuestVcpu implements Vcpu {
   /** Made when first wanted: most vCPUs of many are never walked in software. */
   private @Nullable PagingContext context;
 
+  /** Made when first wanted. */
+  private @Nullable TrappedOperation trapped;
+
+  /** The CPU and the block of the last run; their operation is what an exit is about. */
+  private @Nullable Cpu runsOn;
+
+  private @Nullable OperationBlock runs;
+
   /** By reason; made at the first exit. */
   private long @Nullable [] exits;
 
@@ -67,10 +80,29 @@ final class GuestVcpu implements Vcpu {
   @Override
   public RunResult run(OperationBlock block) {
     PhysicalCpu cpu = scheduler.place(this);
-    synchronized (cpu) {
-      cpu.admit(this);
-      return ExitLoop.run(this, cpu.cpu(), block);
+    cpu.lock().lock();
+    try {
+      runsOn = cpu.cpu();
+      runs = block;
+      return ExitLoop.run(this, cpu, block);
+    } finally {
+      cpu.lock().unlock();
     }
+  }
+
+  @Override
+  public Resolution emulate() {
+    Cpu cpu = runsOn;
+    OperationBlock block = runs;
+    if (cpu == null || block == null) {
+      throw new IllegalStateException(this + " has come out of no block");
+    }
+    TrappedOperation now = trapped;
+    if (now == null) {
+      now = new TrappedOperation(this);
+      trapped = now;
+    }
+    return now.emulate(cpu, block);
   }
 
   boolean hasTagOf(PhysicalCpu cpu, long generation) {
@@ -81,6 +113,22 @@ final class GuestVcpu implements Vcpu {
     taggedBy = cpu;
     tagGeneration = generation;
     control.tag(tag);
+  }
+
+  /**
+   * What the CPU holds of the domain's p2m shall not be used any more; the CPU's lock is held. EPT
+   * has an instruction for that; for everything else there is a new tag.
+   */
+  void forgetP2m(Cpu cpu) {
+    NestedPaging nested = control.nested();
+    if (taggedBy == null) {
+      return; // it has never run
+    }
+    if (nested.format == NestedPaging.Format.EPT) {
+      cpu.invept(nested.root);
+    } else {
+      tagGeneration = PhysicalCpu.NO_GENERATION;
+    }
   }
 
   // ---- registers ----
@@ -209,6 +257,11 @@ final class GuestVcpu implements Vcpu {
 
   @Override
   public long translate(@Gva long linear, long access, @Nullable WalkTrace trace) {
+    return walk(linear, access, PageWalker.LOOK_ONLY, trace);
+  }
+
+  /** The same, with A and D set if asked. */
+  long walk(@Gva long linear, long access, boolean update, @Nullable WalkTrace trace) {
     if ((registers.cr0 & Cr0.PG) == 0) {
       return linear & UNPAGED_ADDRESS | UNPAGED_RIGHTS;
     }
@@ -218,11 +271,30 @@ final class GuestVcpu implements Vcpu {
       context = now;
     }
     now.load(registers);
+    if (control.nested().format == NestedPaging.Format.NPT && format().rootInRegisters()) {
+      readPdptes(now);
+    }
     long privilege = control.kernelIsUser() ? Access.USER | Access.SMAP_EXEMPT : 0;
     return domain
         .machine()
         .walker()
-        .walk(now, linear, access | privilege, domain.tableFrames(), PageWalker.LOOK_ONLY, trace);
+        .walk(now, linear, access | privilege, domain.tableFrames(), update, trace);
+  }
+
+  /** Under NPT there are no PDPTE registers: each walk reads memory (APM vol. 2, 15.25.10). */
+  private void readPdptes(PagingContext now) {
+    for (int i = 0; i < Registers.PDPTES; i++) {
+      now.pdptes()[i] = domain.memory().load(now.root() + (long) i * Long.BYTES);
+    }
+  }
+
+  private PagingFormat format() {
+    return PagingRules.format(registers.cr4, registers.efer);
+  }
+
+  /** log2 of the size of the page of a translation. */
+  int shift(long translation) {
+    return format().shift(Translation.level(translation));
   }
 
   @Override

@@ -1,15 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.quire.hypervisor;
 
-import dev.quire.api.address.Addresses;
-import dev.quire.api.address.Mfn;
 import dev.quire.api.domain.Domain;
 import dev.quire.api.domain.DomainSpec;
 import dev.quire.api.domain.Hypervisor;
 import dev.quire.api.hw.Machine;
-import dev.quire.api.hw.PhysicalMemory;
 import dev.quire.api.paging.PagingBackend;
-import java.util.Arrays;
 import java.util.HashSet;
 import java.util.Set;
 
@@ -17,53 +13,29 @@ import java.util.Set;
 final class MachineHypervisor implements Hypervisor {
   private final Machine machine;
   private final Scheduler scheduler;
-  private final FrameAllocator allocator;
+  private final MachineFrames frames;
   private final Set<GuestDomain> domains = new HashSet<>();
   private int nextId;
 
   MachineHypervisor(Machine machine) {
     this.machine = machine;
     this.scheduler = new Scheduler(machine);
-    this.allocator = new FrameAllocator(machine.memory().ram());
+    this.frames = new MachineFrames(machine);
   }
 
   @Override
   public synchronized Domain createDomain(PagingBackend backend, DomainSpec spec) {
-    GuestFrames frames = Placing.place(spec, allocator);
+    GuestFrames taken = frames.take(spec);
+    GuestDomain domain = new GuestDomain(nextId, machine, scheduler, spec, frames, taken);
     try {
-      forEachRun(frames, this::scrub);
-      GuestDomain domain = new GuestDomain(nextId, machine, scheduler, spec, frames);
       domain.attach(backend);
-      domains.add(domain);
-      nextId++;
-      return domain;
     } catch (RuntimeException refused) {
-      forEachRun(frames, allocator::release);
+      domain.dissolve();
       throw refused;
     }
-  }
-
-  /** Does something with machine frames in a row. */
-  @FunctionalInterface
-  private interface RunAction {
-    void accept(@Mfn long first, long count);
-  }
-
-  private static void forEachRun(GuestFrames frames, RunAction action) {
-    for (int i = 0; i < frames.size(); i++) {
-      action.accept(frames.run(i).mfn(), frames.run(i).count());
-    }
-  }
-
-  /** Nobody shall read what another left; a frame without a home is zero as it is. */
-  private void scrub(@Mfn long first, long frames) {
-    PhysicalMemory memory = machine.memory();
-    for (long i = 0; i < frames; i++) {
-      @Mfn long mfn = Addresses.advance(first, i);
-      if (memory.isHome(mfn)) {
-        Arrays.fill(memory.frame(mfn), 0);
-      }
-    }
+    domains.add(domain);
+    nextId++;
+    return domain;
   }
 
   @Override
@@ -76,7 +48,7 @@ final class MachineHypervisor implements Hypervisor {
     GuestDomain ours = ours(domain);
     domains.remove(ours);
     ours.end();
-    forEachRun(ours.guestFrames(), allocator::release);
+    ours.dissolve();
   }
 
   private GuestDomain ours(Domain domain) {
@@ -87,7 +59,7 @@ final class MachineHypervisor implements Hypervisor {
   }
 
   /** How many frames belong to no domain. */
-  synchronized long freeFrames() {
-    return allocator.free();
+  long freeFrames() {
+    return frames.free();
   }
 }

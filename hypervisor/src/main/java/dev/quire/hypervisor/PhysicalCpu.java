@@ -2,10 +2,11 @@
 package dev.quire.hypervisor;
 
 import dev.quire.api.hw.Cpu;
+import java.util.concurrent.locks.ReentrantLock;
 
 /**
- * A physical CPU as the hypervisor sees it: who runs on it, under which tag. Its monitor is held
- * for as long as a vCPU runs, so vCPUs that share it take turns, on one thread or several.
+ * A physical CPU as the hypervisor sees it: who runs on it, under which tag. Its lock is held for
+ * as long as a vCPU runs, so vCPUs that share it take turns, on one thread or several.
  *
  * <p>A vCPU gets a tag when it comes to the CPU and keeps it while it stays, for there are only so
  * many. When they are used up, a new generation begins: everything cached goes, and the tags of the
@@ -19,6 +20,7 @@ final class PhysicalCpu {
   /** The generation of a tag that is void. */
   static final long NO_GENERATION = 0;
 
+  private final ReentrantLock lock = new ReentrantLock();
   private final Cpu cpu;
   private long generation = NO_GENERATION + 1;
   private int lastTag;
@@ -31,7 +33,12 @@ final class PhysicalCpu {
     return cpu;
   }
 
-  /** Makes the vCPU's tag one that is its own on this CPU; the monitor is held. */
+  /** Held while a vCPU runs, and by whoever wants none to. */
+  ReentrantLock lock() {
+    return lock;
+  }
+
+  /** Makes the vCPU's tag one that is its own on this CPU; the lock is held. */
   void admit(GuestVcpu vcpu) {
     if (vcpu.hasTagOf(this, generation)) {
       return;

@@ -41,7 +41,7 @@ final class RegisterWriteExit {
   private static Resolution write(GuestVcpu vcpu, Cpu cpu, Kind kind, long operand) {
     GuestDomain domain = vcpu.domain();
     ControlRegisterUnit unit = domain.machine().controlRegisters();
-    int effects = unit.write(vcpu.registers(), kind, operand, domain);
+    int effects = unit.write(vcpu.registers(), kind, operand, domain.memory());
     if ((effects & ControlRegisterUnit.UNDEFINED) != 0) {
       return ExitRow.inject(vcpu, Vector.UD);
     }

@@ -22,24 +22,56 @@ final class Scheduler {
 
   /** Does something while none of these vCPUs, which are one domain's, is running. */
   void quiesce(GuestVcpu[] vcpus, Runnable action) {
-    quiesce(0, Math.min(vcpus.length, cpus.length), action);
-  }
-
-  /** Takes the monitors in ascending order, as everybody who takes several does. */
-  private void quiesce(int from, int to, Runnable action) {
-    if (from == to) {
+    int used = used(vcpus);
+    for (int number = 0; number < used; number++) { // ascending, as everybody who takes several
+      cpus[number].lock().lock();
+    }
+    try {
       action.run();
-      return;
-    }
-    synchronized (cpus[from]) {
-      quiesce(from + 1, to, action);
+    } finally {
+      for (int number = used - 1; number >= 0; number--) {
+        cpus[number].lock().unlock();
+      }
     }
   }
 
-  /** Drops what the CPUs of these vCPUs, which are one domain's and quiet, have cached. */
+  private int used(GuestVcpu[] vcpus) {
+    return Math.min(vcpus.length, cpus.length);
+  }
+
+  /** Drops all that the CPUs of these vCPUs, which are one domain's and quiet, have cached. */
   void flush(GuestVcpu[] vcpus) {
-    for (int number = 0; number < Math.min(vcpus.length, cpus.length); number++) {
+    for (int number = 0; number < used(vcpus); number++) {
       cpus[number].cpu().flush();
+    }
+  }
+
+  /**
+   * A domain's p2m has changed: when this returns, nothing that a CPU derived from it before is
+   * used any more. CPUs that another thread runs are asked, the others made to forget precisely.
+   */
+  void forgetP2m(GuestVcpu[] vcpus) {
+    long[] tickets = new long[used(vcpus)];
+    boolean asked = false;
+    for (int number = 0; number < tickets.length; number++) {
+      PhysicalCpu cpu = cpus[number];
+      if (cpu.lock().tryLock()) {
+        try {
+          for (int i = number; i < vcpus.length; i += cpus.length) {
+            vcpus[i].forgetP2m(cpu.cpu());
+          }
+        } finally {
+          cpu.lock().unlock();
+        }
+      } else {
+        tickets[number] = cpu.cpu().requestFlush();
+        asked = true;
+      }
+    }
+    for (int number = 0; asked && number < tickets.length; number++) {
+      while (tickets[number] != 0 && !cpus[number].cpu().hasFlushed(tickets[number])) {
+        Thread.onSpinWait();
+      }
     }
   }
 }

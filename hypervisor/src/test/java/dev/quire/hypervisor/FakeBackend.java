@@ -2,6 +2,7 @@
 package dev.quire.hypervisor;
 
 import dev.quire.api.domain.Domain;
+import dev.quire.api.domain.P2mFormat;
 import dev.quire.api.domain.Vcpu;
 import dev.quire.api.hw.WalkTrace;
 import dev.quire.api.paging.BackendUnavailableException;
@@ -11,6 +12,7 @@ import dev.quire.api.paging.PagingMode;
 import dev.quire.api.paging.Resolution;
 import java.util.ArrayList;
 import java.util.EnumSet;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
@@ -27,10 +29,15 @@ final class FakeBackend implements PagingBackend, PagingDomain, PagingMode {
   PagingMode mode = this;
   Consumer<Vcpu> prepares = vcpu -> {};
   Function<Vcpu, Resolution> pageFaults = vcpu -> Resolution.FIXED;
+  Function<Vcpu, Resolution> nestedFaults = vcpu -> vcpu.domain().nestedFault(vcpu);
+  P2mFormat format;
+  String name = "fake";
+  Runnable onDetach = () -> {};
+  final Map<String, Long> statistics = new HashMap<>();
 
   @Override
   public String name() {
-    return "fake";
+    return name;
   }
 
   @Override
@@ -41,6 +48,11 @@ final class FakeBackend implements PagingBackend, PagingDomain, PagingMode {
   @Override
   public Set<Feature> features() {
     return features;
+  }
+
+  @Override
+  public P2mFormat p2mFormat() {
+    return format;
   }
 
   @Override
@@ -70,6 +82,7 @@ final class FakeBackend implements PagingBackend, PagingDomain, PagingMode {
   @Override
   public void detach() {
     calls.add("detach");
+    onDetach.run();
   }
 
   @Override
@@ -79,7 +92,7 @@ final class FakeBackend implements PagingBackend, PagingDomain, PagingMode {
 
   @Override
   public Map<String, Long> statistics() {
-    return Map.of();
+    return statistics;
   }
 
   @Override
@@ -96,6 +109,12 @@ final class FakeBackend implements PagingBackend, PagingDomain, PagingMode {
   public Resolution pageFault(Vcpu vcpu) {
     calls.add("pageFault");
     return pageFaults.apply(vcpu);
+  }
+
+  @Override
+  public Resolution nestedFault(Vcpu vcpu) {
+    calls.add("nestedFault");
+    return nestedFaults.apply(vcpu);
   }
 
   @Override

@@ -141,7 +141,7 @@ class GuestVcpuTest {
             context.capture(),
             eq(0x1234L),
             eq(Access.FETCH),
-            same(vcpu.domain()),
+            same(vcpu.domain().memory()),
             eq(PageWalker.LOOK_ONLY),
             same(trace));
     assertThat(context.getValue().root()).isEqualTo(0x3000);

@@ -38,6 +38,11 @@ class ForwardingMode implements PagingMode {
   }
 
   @Override
+  public void logFull(Vcpu vcpu) {
+    inner.logFull(vcpu);
+  }
+
+  @Override
   public boolean invalidate(Vcpu vcpu, @Gva long linear) {
     return inner.invalidate(vcpu, linear);
   }

@@ -6,6 +6,8 @@ import dev.quire.api.address.Gpa;
 import dev.quire.api.address.Mfn;
 import dev.quire.api.hw.Machine;
 import dev.quire.api.paging.PagingDomain;
+import dev.quire.api.paging.Resolution;
+import java.util.Map;
 import org.jspecify.annotations.Nullable;
 import org.osgi.annotation.versioning.ProviderType;
 
@@ -82,6 +84,24 @@ public interface Domain {
 
   /** The name of the backend. */
   String backend();
+
+  /**
+   * What the backends counted that serve or served the domain: by the backend's name, then by what
+   * is counted, summed over several times of the same one. In the order in which they first served
+   * it.
+   */
+  Map<String, Map<String, Long>> statistics();
+
+  /**
+   * Handles a nested fault by what the p2m says of the frame: devices and discarded writes are
+   * emulated, writes to logged frames are noted, frames that a monitor closed are opened, what
+   * cannot be is the domain's crash. The common part of {@link
+   * dev.quire.api.paging.PagingMode#nestedFault}, after what is the backend's own; Xen's {@code
+   * hvm_hap_nested_page_fault}.
+   *
+   * @param vcpu out of its block; details are in its control block
+   */
+  Resolution nestedFault(Vcpu vcpu);
 
   /**
    * Writes guest memory as a device does: no vCPU, no rights, the backend is told.

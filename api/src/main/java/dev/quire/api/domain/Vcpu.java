@@ -7,6 +7,7 @@ import dev.quire.api.hw.ExitReason;
 import dev.quire.api.hw.OperationBlock;
 import dev.quire.api.hw.Registers;
 import dev.quire.api.hw.WalkTrace;
+import dev.quire.api.paging.Resolution;
 import org.jspecify.annotations.Nullable;
 import org.osgi.annotation.versioning.ProviderType;
 
@@ -52,6 +53,16 @@ public interface Vcpu {
    * interception are no exits.
    */
   long exits(ExitReason reason);
+
+  /**
+   * Does the operation that the vCPU came out of in the hardware's place: for a backend that
+   * handles an exit, on the vCPU's thread. The guest's tables are walked in software, memory and
+   * devices are reached by the p2m; devices are null devices.
+   *
+   * @return EMULATED; INJECT if the guest's own tables refuse the access; CRASH if there is neither
+   *     memory nor device
+   */
+  Resolution emulate();
 
   /**
    * Walks the guest's own tables in software, changing and counting nothing.

@@ -21,6 +21,9 @@ import dev.quire.api.x86.Access;
  * }</pre>
  */
 public final class OperationBlock {
+  /** In the column of what was reached: the rest is the guest-physical address of a device. */
+  public static final long DEVICE = 1L << 62;
+
   private final long[] operations;
   private final long[] operands;
   private final long[] moreOperands;
@@ -213,7 +216,11 @@ public final class OperationBlock {
     return results;
   }
 
-  /** The machine address that each access reached, of its first byte. */
+  /**
+   * What each access reached: the machine address of its first byte, or {@link #DEVICE} and the
+   * guest-physical address of that, if the hypervisor completed the access because a device that it
+   * emulates is there.
+   */
   public long[] reached() {
     return reached;
   }

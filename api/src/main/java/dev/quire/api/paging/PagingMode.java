@@ -31,14 +31,26 @@ public interface PagingMode {
   Resolution pageFault(Vcpu vcpu);
 
   /**
-   * A walk in the second dimension failed: a nested page fault, an EPT violation or an EPT
-   * misconfiguration; details are in the control block. Must not answer {@link Resolution#FIXED}
-   * for ever while nothing changes. Only called of backends that set a nested root.
+   * A walk in the second dimension failed: a nested page fault, an EPT violation or, with an exit
+   * qualification of 0, an EPT misconfiguration; details are in the control block. What is not the
+   * backend's own doing is for {@link dev.quire.api.domain.Domain#nestedFault}. Must not answer
+   * {@link Resolution#FIXED} for ever while nothing changes. Only called of backends that set a
+   * nested root.
    *
    * @param vcpu the vCPU, out of its block
    */
   default Resolution nestedFault(Vcpu vcpu) {
     throw new IllegalStateException("a nested fault without nested tables");
+  }
+
+  /**
+   * The vCPU's page-modification log is full: note what it holds and empty it. Only called of
+   * backends that switched it on.
+   *
+   * @param vcpu the vCPU, out of its block
+   */
+  default void logFull(Vcpu vcpu) {
+    throw new IllegalStateException("a full log where nobody logs");
   }
 
   /**

@@ -35,9 +35,18 @@ public record MachineSettings(
 
   private static final int MOST_CPUS = 256;
 
-  static MachineSettings read(Section section) {
+  /** What stands for "as is needed". */
+  private static final String AUTO = "auto";
+
+  /**
+   * Reads the section.
+   *
+   * @param usual whose machine it is if the section does not say
+   */
+  static MachineSettings read(Section section, Vendor usual) {
     int width = section.number("maxphyaddr", 32, 52);
-    Vendor vendor = section.choice("vendor", Vendor.class);
+    Vendor vendor =
+        section.text("vendor").equals(AUTO) ? usual : section.choice("vendor", Vendor.class);
     Set<Feature> features = features(section, vendor);
     Setting<String> cache = section.named("cache");
     TlbSettings tlb = TlbSettings.read(section.section("tlb"));
@@ -83,7 +92,7 @@ public record MachineSettings(
 
   private static Optional<List<Ram>> ram(Section section) {
     if (!section.isList("ram")) {
-      boolean auto = section.text("ram").equals("auto");
+      boolean auto = section.text("ram").equals(AUTO);
       return auto
           ? Optional.empty()
           : Optional.of(Ram.pc(frames(section, "ram", section.size("ram"))));

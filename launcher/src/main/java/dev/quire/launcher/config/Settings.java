@@ -19,7 +19,7 @@ import org.jspecify.annotations.Nullable;
  *
  * @param machine what to build
  * @param domain how the guest lies in it
- * @param backend which paging backend
+ * @param paging which paging backend
  * @param bundles symbolic names of the bundles to start; absent for every bundle of the
  *     distribution
  * @param workload what the guest does
@@ -28,7 +28,7 @@ import org.jspecify.annotations.Nullable;
 public record Settings(
     MachineSettings machine,
     DomainSettings domain,
-    Setting<String> backend,
+    PagingSettings paging,
     Optional<List<Setting<String>>> bundles,
     WorkloadSettings workload,
     ReportSettings report) {
@@ -75,18 +75,18 @@ public record Settings(
    */
   public static Settings read(@Nullable Path file, List<Assignment> overrides) {
     Section root = Section.root(ConfigText.read(file, overrides));
-    MachineSettings machine = MachineSettings.read(root.section("machine"));
+    Section machineSection = root.section("machine");
     DomainSettings domain = DomainSettings.read(root.section("domain"));
-    Section paging = root.section("paging");
+    PagingSettings.Wanted wanted = PagingSettings.read(root.section("paging"));
+    MachineSettings machine = MachineSettings.read(machineSection, wanted.vendor());
     Settings settings =
         new Settings(
             machine,
             domain,
-            paging.named("backend"),
+            wanted.on(machine.profile().vendor()),
             bundles(root),
             workload(root.section("workload")),
             report(root.section("report")));
-    paging.end();
     root.end();
     return settings;
   }

@@ -7,6 +7,7 @@ import dev.quire.api.hw.HwEvent;
 import dev.quire.api.hw.MachineSpec;
 import dev.quire.api.hw.TlbGeometry;
 import dev.quire.launcher.host.ApiManifest;
+import dev.quire.launcher.run.DomainFigures;
 import dev.quire.launcher.run.Outcome;
 import java.io.IOException;
 import java.io.OutputStream;
@@ -89,6 +90,7 @@ public final class JsonReport {
     json.writeStringProperty("quire", ApiManifest.read().version());
     machine(outcome);
     paging(outcome);
+    domain(outcome.domain());
     workload(outcome);
     result(outcome);
     json.writeObjectPropertyStart("counters");
@@ -174,9 +176,48 @@ public final class JsonReport {
     json.writeStringProperty("backend", outcome.backend().name());
     json.writeStringProperty("bundle", outcome.backend().bundle());
     json.writeStringProperty("version", outcome.backend().version().toString());
-    json.writeObjectPropertyStart("statistics");
-    outcome.statistics().forEach(json::writeNumberProperty);
+    String backend = outcome.backend().name();
+    statistics("statistics", outcome.domain().statistics(backend));
+    json.writeObjectPropertyStart("before");
+    outcome
+        .domain()
+        .backends()
+        .forEach(
+            (name, counts) -> {
+              if (!name.equals(backend)) {
+                statistics(name, counts);
+              }
+            });
     json.writeEndObject();
+    json.writeEndObject();
+  }
+
+  private void statistics(String key, Map<String, Long> counts) {
+    json.writeObjectPropertyStart(key);
+    counts.forEach(json::writeNumberProperty);
+    json.writeEndObject();
+  }
+
+  private void domain(DomainFigures domain) {
+    json.writeObjectPropertyStart("domain");
+    json.writeStringProperty("placement", lower(domain.spec().placement()));
+    json.writeNumberProperty("frames", domain.spec().frames());
+    json.writeNumberProperty("largest-order", domain.spec().largestOrder());
+    json.writeObjectPropertyStart("exits");
+    domain.exits().forEach((reason, count) -> json.writeNumberProperty(lower(reason), count));
+    json.writeEndObject();
+    DomainFigures.Tables tables = domain.tables();
+    if (tables == null) {
+      json.writeNullProperty("p2m");
+    } else {
+      json.writeObjectPropertyStart("p2m");
+      json.writeStringProperty("format", lower(tables.format()));
+      json.writeNumberProperty("levels", tables.levels());
+      json.writeNumberProperty("table-pages", tables.frames());
+      json.writeNumberProperty("pool-used", tables.poolUsed());
+      json.writeNumberProperty("pool-total", tables.poolTotal());
+      json.writeEndObject();
+    }
     json.writeEndObject();
   }
 

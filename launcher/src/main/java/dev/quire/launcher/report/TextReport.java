@@ -44,7 +44,7 @@ public final class TextReport {
     groups(total);
     walks(total, outcome.report().ratesMeaningful());
     dimensions(total);
-    statistics(outcome.statistics());
+    new DomainText(this::line, this::wrapped).print(outcome.domain());
     time(outcome, total);
     out.flush();
   }
@@ -215,10 +215,6 @@ public final class TextReport {
       }
       out.println(row);
     }
-  }
-
-  private void statistics(Map<String, Long> statistics) {
-    statistics.forEach((name, value) -> line("paging: " + name, Numbers.grouped(value)));
   }
 
   private void time(Outcome outcome, Counters total) {

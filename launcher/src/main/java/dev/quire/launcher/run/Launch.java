@@ -36,7 +36,7 @@ public final class Launch implements AutoCloseable {
   private final PluginHost host;
   private final MachineAssembly assembly;
   private final Slot<HypervisorFactory> hypervisors;
-  private final Slot<PagingBackend> backends;
+  private final BackendChoice backends;
   private final Slot<WorkloadFactory> workloads;
 
   @Inject
@@ -45,7 +45,7 @@ public final class Launch implements AutoCloseable {
       PluginHost host,
       MachineAssembly assembly,
       Slot<HypervisorFactory> hypervisors,
-      Slot<PagingBackend> backends,
+      BackendChoice backends,
       Slot<WorkloadFactory> workloads) {
     this.settings = settings;
     this.host = host;
@@ -105,11 +105,11 @@ public final class Launch implements AutoCloseable {
    * @throws InputException if the configuration names what is not there, or the input is bad
    */
   public Outcome run(Map<String, String> options, WorkloadMonitor monitor) {
-    PagingBackend backend = require(backends, ServiceType.BACKEND, settings.backend());
+    PagingBackend backend = backends.get();
     WorkloadFactory factory = require(workloads, ServiceType.WORKLOAD, settings.workload().kind());
     HypervisorFactory hypervisor = hypervisors.get();
     if (hypervisor == null) {
-      throw settings.backend().bad("no bundle that was started provides a hypervisor");
+      throw backends.named().bad("no bundle that was started provides a hypervisor");
     }
     try (Workload workload = open(factory, options)) {
       boolean identity = backend.features().contains(PagingBackend.Feature.IDENTITY);
@@ -130,7 +130,7 @@ public final class Launch implements AutoCloseable {
           report,
           domain.crashReason(),
           counters(machine.machine()),
-          domain.paging().statistics(),
+          DomainFigures.of(domain),
           nanos);
     }
   }
@@ -153,7 +153,7 @@ public final class Launch implements AutoCloseable {
     try {
       return hypervisor.createDomain(backend, spec);
     } catch (BackendUnavailableException e) {
-      throw settings.backend().bad(String.valueOf(e.getMessage()), e);
+      throw backends.named().bad(String.valueOf(e.getMessage()), e);
     } catch (IllegalArgumentException e) {
       throw new InputException(settings.machine().place() + ": " + e.getMessage(), e);
     }

@@ -8,7 +8,6 @@ import dev.quire.api.domain.HypervisorFactory;
 import dev.quire.api.guest.WorkloadFactory;
 import dev.quire.api.hw.MachineFactory;
 import dev.quire.api.hw.TranslationCacheFactory;
-import dev.quire.api.paging.PagingBackend;
 import dev.quire.launcher.config.Setting;
 import dev.quire.launcher.config.Settings;
 import dev.quire.launcher.host.ApiManifest;
@@ -60,8 +59,8 @@ final class LauncherModule extends AbstractModule {
 
   @Provides
   @Singleton
-  static Slot<PagingBackend> backend(PluginHost host, Settings settings) {
-    return host.slot(ServiceType.BACKEND, settings.backend().value());
+  static BackendChoice backend(PluginHost host, Settings settings) {
+    return new BackendChoice(host, settings.paging(), settings.machine().profile());
   }
 
   @Provides

@@ -20,7 +20,7 @@ import org.jspecify.annotations.Nullable;
  * @param report what it found
  * @param crash why the domain crashed; null if it did not
  * @param cpus counters by CPU
- * @param statistics what the backend counts
+ * @param domain what its domain counted
  * @param nanos how long the workload ran. Unit: nanoseconds
  */
 public record Outcome(
@@ -32,7 +32,7 @@ public record Outcome(
     WorkloadReport report,
     @Nullable String crash,
     List<Counters> cpus,
-    Map<String, Long> statistics,
+    DomainFigures domain,
     long nanos) {
 
   /** Whether everything went as it should. */

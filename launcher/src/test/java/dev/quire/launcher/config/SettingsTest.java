@@ -65,7 +65,7 @@ class SettingsTest {
     assertThat(machine.ram()).isEmpty();
     assertThat(machine.tlb()).isPresent();
     assertThat(machine.cache()).isEmpty();
-    assertThat(settings.backend().value()).isEqualTo("native");
+    assertThat(settings.paging().backend().value()).isEqualTo("native");
     assertThat(settings.bundles()).isEmpty();
     assertThat(settings.workload().kind().value()).isEqualTo("replay");
     assertThat(settings.workload().options()).isEmpty();
@@ -104,7 +104,7 @@ class SettingsTest {
     assertThat(machine.cache().orElseThrow().value()).isEqualTo("mine");
     assertThat(machine.seed()).isEqualTo(77);
     assertThat(machine.trained()).isFalse();
-    assertThat(settings.backend().value()).isEqualTo("shadow");
+    assertThat(settings.paging().backend().value()).isEqualTo("shadow");
     assertThat(settings.bundles().orElseThrow())
         .extracting(Setting::value)
         .containsExactly("dev.quire.hw-x86", "a.b");
@@ -283,7 +283,7 @@ class SettingsTest {
         "domain.largest-page = 4M |"
             + " FILE:1: domain.largest-page: no \"4M\"; there are: 4k, 2m, 1g",
         "domain.pool = 5000 | FILE:1: domain.pool: not a multiple of 4K",
-        "paging.backnd = x | FILE:1: paging.backnd: no such key; there are: backend",
+        "paging.backnd = x | FILE:1: paging.backnd: no such key; there are: backend, fallback",
         "bundles = some | FILE:1: bundles: \"all\" or a list of bundles is wanted",
         "machin.cpus = 1 | FILE:1: machin: no such key;"
             + " there are: machine, domain, paging, bundles, workload, report",
@@ -314,5 +314,36 @@ class SettingsTest {
     assertThatThrownBy(() -> Settings.read(absent, List.of()))
         .isInstanceOf(InputException.class)
         .hasMessage(absent + ": no such configuration file");
+  }
+
+  @ParameterizedTest
+  @CsvSource({
+    "hap-npt, AMD, hap-npt",
+    "hap-ept, INTEL, hap-ept",
+    "hap, INTEL, hap-ept",
+    "shadow, INTEL, shadow",
+  })
+  void machineIsThatOfTheNamedBackendWhereNothingElseIsSaid(
+      String written, Vendor vendor, String backend) {
+    Settings settings = read("paging.backend = " + written);
+    assertThat(settings.machine().profile().vendor()).isEqualTo(vendor);
+    assertThat(settings.machine().profile().features()).isEqualTo(CpuProfile.allOf(vendor));
+    assertThat(settings.paging().backend().value()).isEqualTo(backend);
+    assertThat(settings.paging().fallback()).isEmpty();
+  }
+
+  @Test
+  void hapIsWhatTheMachinesMakerCallsIt() {
+    Settings settings = read("paging { backend = hap, fallback = native }\nmachine.vendor = amd");
+    assertThat(settings.paging().backend().value()).isEqualTo("hap-npt");
+    assertThat(settings.paging().backend().place()).contains("x.conf:1");
+    assertThat(settings.paging().fallback().orElseThrow().value()).isEqualTo("native");
+  }
+
+  @Test
+  void namedBackendDoesNotOverruleAVendorThatIsWritten() {
+    Settings settings = read("paging.backend = hap-npt\nmachine.vendor = intel");
+    assertThat(settings.machine().profile().vendor()).isEqualTo(Vendor.INTEL);
+    assertThat(settings.paging().backend().value()).isEqualTo("hap-npt");
   }
 }

@@ -65,6 +65,39 @@ class JsonReportTest {
   }
 
   @Test
+  void domainIsToldWithItsExitsZerosTooAndWhatEachBackendCounted() {
+    assertThat(json(Outcomes.clean()))
+        .contains(
+            """
+                "statistics" : {
+                  "shadows" : 12
+                },
+                "before" : {
+                  "hap-ept" : {
+                    "recalculations" : 99
+                  }
+                }
+              },
+              "domain" : {
+                "placement" : "scattered",
+                "frames" : 16,
+                "largest-order" : 0,
+                "exits" : {
+                  "page-fault" : 0,
+                  "nested-fault" : 1234
+                },
+                "p2m" : {
+                  "format" : "ept",
+                  "levels" : 4,
+                  "table-pages" : 325,
+                  "pool-used" : 327,
+                  "pool-total" : 1536
+                }
+              },
+            """);
+  }
+
+  @Test
   void reportSaysNothingOfTimeOrPlace() {
     Outcome clean = Outcomes.clean();
     Outcome slower =
@@ -77,7 +110,7 @@ class JsonReportTest {
             clean.report(),
             clean.crash(),
             clean.cpus(),
-            clean.statistics(),
+            clean.domain(),
             clean.nanos() * 3);
     assertThat(json(slower)).isEqualTo(json(clean)).doesNotContain("x.jar");
   }
@@ -112,6 +145,7 @@ class JsonReportTest {
     }
     Stream.of(HwEvent.values()).map(HwEvent::title).forEach(keys::remove);
     keys.removeAll(Set.of("records", "share", "guest", "shadows", "trace", "until"));
+    keys.removeAll(Set.of("hap-ept", "recalculations", "page-fault", "nested-fault"));
     assertThat(page)
         .contains(JsonReport.SCHEMA)
         .contains(keys.stream().map(it -> "`" + it + "`").toList());

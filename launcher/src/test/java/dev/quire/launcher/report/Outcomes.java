@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.quire.launcher.report;
 
+import dev.quire.api.domain.DomainSpec;
+import dev.quire.api.domain.P2mFormat;
 import dev.quire.api.guest.WorkloadReport;
 import dev.quire.api.hw.Counters;
+import dev.quire.api.hw.ExitReason;
 import dev.quire.api.hw.HwEvent;
 import dev.quire.api.hw.MachineSpec;
 import dev.quire.api.hw.MachineSpec.Ram;
@@ -14,7 +17,9 @@ import dev.quire.api.x86.CpuProfile;
 import dev.quire.api.x86.CpuProfile.Feature;
 import dev.quire.api.x86.CpuProfile.Vendor;
 import dev.quire.launcher.host.Provider;
+import dev.quire.launcher.run.DomainFigures;
 import dev.quire.launcher.run.Outcome;
+import java.util.EnumMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -53,8 +58,22 @@ final class Outcomes {
         report,
         crash,
         List.of(one, other),
-        Map.of("shadows", 12L),
+        domain(),
         2_500_000_000L);
+  }
+
+  private static DomainFigures domain() {
+    Map<ExitReason, Long> exits = new EnumMap<>(ExitReason.class);
+    exits.put(ExitReason.PAGE_FAULT, 0L);
+    exits.put(ExitReason.NESTED_FAULT, 1234L);
+    Map<String, Map<String, Long>> backends = new LinkedHashMap<>();
+    backends.put("hap-ept", Map.of("recalculations", 99L));
+    backends.put("native", Map.of("shadows", 12L));
+    return new DomainFigures(
+        DomainSpec.hvm(1, 16),
+        exits,
+        backends,
+        new DomainFigures.Tables(P2mFormat.EPT, 4, 325, 327, 1536));
   }
 
   static Map<String, Object> facts() {

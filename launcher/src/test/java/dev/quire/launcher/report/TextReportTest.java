@@ -49,7 +49,10 @@ class TextReportTest {
             paging instructions      invlpg 7
             references per walk      1.800
             references per access    0.04500
-            paging: shadows          12
+            exits                    nested-fault 1,234
+            p2m                      ept, 4 levels, 325 table pages; pool 327 of 1,536 frames; guest memory scattered
+            paging hap-ept           recalculations 99
+            paging native            shadows 12
 
             time                     2.50 s, 2500.0 ns per access, input included
             """);

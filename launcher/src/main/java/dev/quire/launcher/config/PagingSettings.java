@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.quire.launcher.config;
+
+import dev.quire.api.x86.CpuProfile.Vendor;
+import java.util.Map;
+import java.util.Optional;
+
+/**
+ * The section {@code paging}.
+ *
+ * @param backend which paging backend
+ * @param fallback which one serves where the machine lacks what that needs; absent to stop then
+ */
+public record PagingSettings(Setting<String> backend, Optional<Setting<String>> fallback) {
+  /** Xen's option of that name: nested or extended paging, whichever the machine has. */
+  private static final String HAP = "hap";
+
+  private static final Map<Vendor, String> HAP_OF =
+      Map.of(Vendor.AMD, "hap-npt", Vendor.INTEL, "hap-ept");
+
+  /**
+   * The same before the machine's vendor is known.
+   *
+   * @param backend as it was written
+   */
+  record Wanted(Setting<String> backend, Optional<Setting<String>> fallback) {
+    /** Whose machine a configuration means that names none. */
+    Vendor vendor() {
+      return backend.value().equals(HAP_OF.get(Vendor.AMD)) ? Vendor.AMD : Vendor.INTEL;
+    }
+
+    PagingSettings on(Vendor vendor) {
+      boolean hap = backend.value().equals(HAP);
+      String name = hap ? HAP_OF.getOrDefault(vendor, HAP) : backend.value();
+      return new PagingSettings(new Setting<>(name, backend.place()), fallback);
+    }
+  }
+
+  static Wanted read(Section section) {
+    Setting<String> backend = section.named("backend");
+    Setting<String> fallback = section.named("fallback");
+    Wanted wanted =
+        new Wanted(
+            backend,
+            fallback.value().equals(Settings.NONE) ? Optional.empty() : Optional.of(fallback));
+    section.end();
+    return wanted;
+  }
+}
