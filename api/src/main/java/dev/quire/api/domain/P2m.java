@@ -137,7 +137,8 @@ public interface P2m {
    * There is an ioreq server for writes to IOREQ_SERVER frames, or there is none any more and those
    * become ordinary memory, lazily ({@code p2m_set_ioreq_server}).
    *
-   * @return EBUSY if there is one already, EINVAL if there is none
+   * @return EBUSY if there is one already or entries of the one before are left, EINVAL if there is
+   *     none
    */
   Errno ioreqServer(boolean there);
 

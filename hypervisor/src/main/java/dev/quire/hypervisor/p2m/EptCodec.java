@@ -133,9 +133,15 @@ final class EptCodec extends EntryCodec {
 
   @Override
   boolean canHold(long what) {
-    P2mAccess access = P2mEntry.access(what);
+    P2mType type = P2mEntry.type(what);
+    // What may become RAM_RW without being asked again must be legal as that too.
     return !P2mEntry.hasFrame(what)
-        || isLegal(rights(P2mEntry.type(what), access, P2mEntry.mfn(what), 1, 1) & RIGHTS);
+        || isLegal(what, type)
+            && (!TypeRules.isChangeable(type.ordinal()) || isLegal(what, P2mType.RAM_RW));
+  }
+
+  private boolean isLegal(long what, P2mType type) {
+    return isLegal(rights(type, P2mEntry.access(what), P2mEntry.mfn(what), 1, 1) & RIGHTS);
   }
 
   /** SDM vol. 3, 29.3.3.1: everything else is a misconfiguration. */

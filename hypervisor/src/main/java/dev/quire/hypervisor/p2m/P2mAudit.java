@@ -38,8 +38,7 @@ final class P2mAudit {
 
   List<String> run() {
     reach(tables.root());
-    checkEntries(tables.root(), tables.levels(), Addresses.gfn(0));
-    tables.visitAll(this::checkMapping);
+    checkEntries(tables.root(), tables.levels(), Addresses.gfn(0), false);
     checkCounts();
     m2p.forEachOwned(core.host.domain(), this::checkOwned);
     referred.forEach(
@@ -65,14 +64,17 @@ final class P2mAudit {
   }
 
   /** What hardware would make of every entry, tables' entries included. */
-  private void checkEntries(@Mfn long table, int level, @Gfn long base) {
+  private void checkEntries(@Mfn long table, int level, @Gfn long base, boolean pending) {
     for (int i = 0; i < tables.entries(level); i++) {
       long entry = tables.read(tables.slotAt(table, i));
       @Gfn long first = Addresses.advance(base, i * tables.covers(level));
+      boolean traps = pending || codec.isPending(entry);
       checkEntry(entry, level, first);
       if (codec.isTable(entry, level)) {
         reach(EntryCodec.tableOf(entry));
-        checkEntries(EntryCodec.tableOf(entry), level - 1, first);
+        checkEntries(EntryCodec.tableOf(entry), level - 1, first, traps);
+      } else if (entry != EntryCodec.EMPTY) {
+        checkMapping(first, level, entry, traps);
       }
     }
   }
@@ -95,15 +97,12 @@ final class P2mAudit {
   }
 
   /** The tree is what the map says, but for what is pending and what hardware may write. */
-  private void checkMapping(@Gfn long first, int level, long entry, boolean retyped) {
-    if (entry == EntryCodec.EMPTY) {
-      return;
-    }
+  private void checkMapping(@Gfn long first, int level, long entry, boolean traps) {
     long frames = tables.covers(level);
     counted.add(EntryCodec.type(entry), frames);
     long what = codec.decode(entry, 0, level);
     long ideal = codec.encode(what, first, frames, level);
-    if (!codec.isPending(entry) && ((entry ^ ideal) & ~codec.hardwareBits()) != 0) {
+    if (!traps && ((entry ^ ideal) & ~codec.hardwareBits()) != 0) {
       complain("entry %x for gfn 0x%x should be %x", entry, first, ideal);
     }
     if (first + frames > core.end()) {

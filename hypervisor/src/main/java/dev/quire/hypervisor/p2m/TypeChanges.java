@@ -26,7 +26,8 @@ final class TypeChanges {
     return core.tables.codec().canHold(then) ? core.mapSteps(gfn, then, 1) : Errno.EOPNOTSUPP;
   }
 
-  Errno range(@Gfn long first, long count, P2mType to) {
+  Errno range(@Gfn long first, long asked, P2mType to) {
+    long count = Math.min(asked, (1L << core.tables.width()) - first);
     long clipped = Math.min(count, core.end() - first);
     RangeSet logged = core.rules.logDirtyRanges();
     if (to == P2mType.RAM_LOGDIRTY) {
@@ -66,14 +67,13 @@ final class TypeChanges {
 
   /** {@code p2m_set_ioreq_server}: there is one, or none any more. */
   Errno ioreqServer(boolean there) {
-    if (core.rules.hasIoreqServer() == there) {
+    boolean left = core.counts.of(P2mType.IOREQ_SERVER.ordinal()) > 0; // of the one before
+    if (core.rules.hasIoreqServer() == there || there && left) {
       return there ? Errno.EBUSY : Errno.EINVAL;
     }
     core.rules.ioreqServer(there);
-    if (!there) {
-      core.recalculation.markAll(true); // its entries become ordinary memory
-      tell(Addresses.gfn(0), core.end());
-    }
+    core.recalculation.markAll(true); // rights of its entries, or their type when it goes
+    tell(Addresses.gfn(0), core.end());
     return Errno.OK;
   }
 

@@ -64,7 +64,7 @@ final class X86Codec extends EntryCodec {
 
   @Override
   long mark(long entry, boolean types) {
-    return isPresent(entry) ? entry & ~PageEntry.US : entry;
+    return types && isPresent(entry) ? entry & ~PageEntry.US : entry; // no memory types here
   }
 
   @Override
