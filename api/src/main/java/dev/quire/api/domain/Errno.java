@@ -14,6 +14,8 @@ public enum Errno {
   ENOENT(2),
   /** No such domain. */
   ESRCH(3),
+  /** Interrupted before anything was done: call again. */
+  EINTR(4),
   /** Too big. */
   E2BIG(7),
   /** Try again. */

@@ -10,6 +10,7 @@ import dev.quire.launcher.report.ConformTable;
 import dev.quire.launcher.report.Progress;
 import dev.quire.launcher.run.Home;
 import dev.quire.launcher.run.Launch;
+import dev.quire.launcher.xen.XenRecords;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.concurrent.Callable;
@@ -23,7 +24,8 @@ import picocli.CommandLine.Spec;
 @Command(
     name = "conform",
     description = {
-      "Checks the machine's walker against recorded vectors.",
+      "Checks the machine's walker against recorded vectors, and PV guests' hypercalls against"
+          + " recorded ones of a real Xen.",
       "Exit code 0 only if every vector passed: one that was skipped has not passed."
     },
     mixinStandardHelpOptions = true)
@@ -34,7 +36,7 @@ final class ConformCommand implements Callable<Integer> {
   @Parameters(
       arity = "1..*",
       paramLabel = "FILE",
-      description = "Vectors (JSON Lines, gzip or not).")
+      description = "Vectors, or hypercalls (JSON Lines, zstd or gzip or not).")
   private List<Path> files;
 
   @Option(
@@ -54,6 +56,10 @@ final class ConformCommand implements Callable<Integer> {
     boolean clean = true;
     try (Launch launch = Launch.openAll(Home.fromProperty(), settings)) {
       for (Path file : files) {
+        if (XenRecords.isHypercalls(file)) {
+          clean &= launch.xenRecords().conform(file, spec.commandLine().getOut(), shown);
+          continue;
+        }
         // One for each file, so that memory which the vectors of one took is given back.
         Conformance conformance = new Conformance(launch.machines(), shown);
         Result result =

@@ -19,6 +19,7 @@ import picocli.CommandLine.Spec;
       RunCommand.class,
       ReplayCommand.class,
       ConformCommand.class,
+      AuditCommand.class,
       BackendsCommand.class,
       ExplainCommand.class,
       GenerateCompletion.class

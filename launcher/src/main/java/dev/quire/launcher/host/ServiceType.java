@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.quire.launcher.host;
 
+import dev.quire.api.domain.GuestInterface;
 import dev.quire.api.domain.HypervisorFactory;
 import dev.quire.api.guest.WorkloadFactory;
 import dev.quire.api.hw.MachineFactory;
@@ -39,7 +40,11 @@ public record ServiceType<T>(Class<T> type, String title, Function<T, String> na
       new ServiceType<>(
           TranslationCacheFactory.class, "translation cache", TranslationCacheFactory::name);
 
+  /** Interfaces between kinds of guests and the hypervisor. */
+  public static final ServiceType<GuestInterface> GUEST_INTERFACE =
+      new ServiceType<>(GuestInterface.class, "guest interface", GuestInterface::name);
+
   /** Every type there is. */
   public static final List<ServiceType<?>> ALL =
-      List.of(MACHINE, HYPERVISOR, BACKEND, WORKLOAD, CACHE);
+      List.of(MACHINE, HYPERVISOR, BACKEND, WORKLOAD, CACHE, GUEST_INTERFACE);
 }

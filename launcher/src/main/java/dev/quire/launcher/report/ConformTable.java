@@ -46,8 +46,11 @@ public final class ConformTable {
     out.flush();
   }
 
-  /** Prints the last line. */
+  /** Prints the last line, if there are any vectors. */
   public void total() {
+    if (files == 0) {
+      return;
+    }
     row(files + (files == 1 ? " file" : " files"), passed, failed, skipped);
     out.flush();
   }

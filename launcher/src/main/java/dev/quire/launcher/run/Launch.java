@@ -5,6 +5,7 @@ import com.google.inject.Guice;
 import com.google.inject.Inject;
 import dev.quire.api.domain.Domain;
 import dev.quire.api.domain.DomainSpec;
+import dev.quire.api.domain.GuestInterface;
 import dev.quire.api.domain.Hypervisor;
 import dev.quire.api.domain.HypervisorFactory;
 import dev.quire.api.guest.InputException;
@@ -23,6 +24,7 @@ import dev.quire.launcher.host.PluginHost;
 import dev.quire.launcher.host.Provider;
 import dev.quire.launcher.host.ServiceType;
 import dev.quire.launcher.host.Slot;
+import dev.quire.launcher.xen.XenRecords;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
@@ -95,6 +97,24 @@ public final class Launch implements AutoCloseable {
   /** The provider of machines, for who wants a machine without a domain. */
   public MachineFactory machines() {
     return assembly.factory();
+  }
+
+  /**
+   * What checks records of a real Xen.
+   *
+   * @throws InputException if no bundle that was started provides PV guests
+   */
+  public XenRecords xenRecords() {
+    HypervisorFactory hypervisor = hypervisors.get();
+    List<Provider<GuestInterface>> pv =
+        host.providers(ServiceType.GUEST_INTERFACE).stream()
+            .filter(it -> it.name().equals("pv"))
+            .toList();
+    if (hypervisor == null || pv.isEmpty()) {
+      throw new InputException(
+          "no bundle that was started provides a hypervisor and the guest interface \"pv\"");
+    }
+    return new XenRecords(machines(), hypervisor, pv.get(0).service());
   }
 
   /**

@@ -36,7 +36,7 @@ class BundleManifestIT {
   void distributionHoldsTheBundlesAndOneApi() throws IOException {
     assertThat(bundles())
         .extracting(jar -> jar.getFileName().toString().replaceAll("-\\d.*", ""))
-        .contains("quire-hw-x86", "quire-hypervisor", "quire-guest")
+        .contains("quire-hw-x86", "quire-hypervisor", "quire-paging-pv", "quire-guest")
         .doesNotContain("quire-api");
     assertThat(jars("lib", "quire-api-*.jar")).hasSize(1);
   }

@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.quire.api.domain;
+
+import dev.quire.api.address.Mfn;
+import org.osgi.annotation.versioning.ConsumerType;
+
+/**
+ * What a domain may do beyond its own memory: what Xen's rangesets, XSM hooks and options say of
+ * it. Asked by a guest interface's validation. The default is an ordinary guest without devices.
+ */
+@ConsumerType
+public interface GuestPolicy {
+  /** An ordinary guest without devices or privilege. */
+  GuestPolicy PLAIN = new GuestPolicy() {};
+
+  /** Whether it may map a frame of device memory ({@code iomem_access_permitted}). */
+  default boolean mayMapDevice(@Mfn long mfn) {
+    return false;
+  }
+
+  /** Whether nobody may write a frame of device memory ({@code mmio_ro_ranges}). */
+  default boolean isReadOnlyDevice(@Mfn long mfn) {
+    return false;
+  }
+
+  /** Whether it may choose memory types ({@code cache_flush_permitted}). */
+  default boolean controlsMemoryTypes() {
+    return false;
+  }
+
+  /** Whether it may map the frames of another domain. */
+  default boolean isPrivilegedOver(int owner) {
+    return false;
+  }
+
+  /**
+   * Whether another domain is one whose guest frames the hypervisor translates (HVM, PVH): writable
+   * mappings of its frames are not counted as writable.
+   */
+  default boolean isExternal(int owner) {
+    return false;
+  }
+
+  /** Whether the CPUs keep their caches coherent whatever memory types a frame is mapped with. */
+  default boolean snoopsItself() {
+    return false;
+  }
+
+  /**
+   * What the hypervisor puts into one of its own slots, 256 to 271, of a new level-4 table; the
+   * slot through which the table maps itself is not asked for.
+   */
+  default long hypervisorSlot(int slot) {
+    return 0;
+  }
+
+  /** Whether a table may be an entry of a table of its own level ({@code pv-linear-pt}). */
+  default boolean allowsLinearTables() {
+    return true;
+  }
+}
