@@ -5,7 +5,7 @@ import dev.quire.api.address.Addresses;
 import dev.quire.api.address.Mfn;
 import dev.quire.api.hw.FrameMapper;
 import dev.quire.api.hw.MachineSpec.Ram;
-import dev.quire.hypervisor.pool.FrameSource;
+import dev.quire.hypervisor.p2m.FrameSource;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;

@@ -4,7 +4,6 @@ package dev.quire.hypervisor.p2m;
 import dev.quire.api.address.Addresses;
 import dev.quire.api.address.Gfn;
 import dev.quire.api.address.Mfn;
-import dev.quire.hypervisor.pool.FrameSource;
 import java.util.HashMap;
 import java.util.Map;
 import java.util.concurrent.atomic.AtomicLongArray;

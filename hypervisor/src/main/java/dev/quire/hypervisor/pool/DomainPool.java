@@ -7,6 +7,7 @@ import dev.quire.api.domain.Errno;
 import dev.quire.api.domain.PagingPool;
 import dev.quire.api.hw.FrameMapper;
 import dev.quire.api.hw.PhysicalMemory;
+import dev.quire.hypervisor.p2m.FrameSource;
 import dev.quire.hypervisor.p2m.MachineToPhysical;
 import java.util.ArrayList;
 import java.util.Arrays;

@@ -8,7 +8,6 @@ import dev.quire.api.hw.FrameMapper;
 import dev.quire.api.paging.PagingDomain;
 import dev.quire.api.x86.PagingFormat;
 import dev.quire.hypervisor.pool.DomainPool;
-import dev.quire.hypervisor.pool.FrameSource;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.HashSet;

@@ -4,6 +4,7 @@ package dev.quire.launcher.xen;
 import dev.quire.api.address.Mfn;
 import dev.quire.api.domain.GuestPolicy;
 import dev.quire.api.x86.PageEntry;
+import java.util.Optional;
 
 /**
  * What the domain that hypercalls were recorded of might do, and what its hypervisor put into the
@@ -27,23 +28,27 @@ final class RecordedPolicy implements GuestPolicy {
   private RecordedPolicy() {}
 
   /**
-   * Reads the hypervisor's slots off what was seen of them: by operations that tried to change them
-   * and were refused, and in pages that were level-4 tables once. Entries there that are the
-   * supervisor's only are nobody's but Xen's.
+   * Reads the hypervisor's slots off a page that is a validated level-4 table in the end; if there
+   * is none, off entries that the guest tried to change and was refused.
    */
   static RecordedPolicy of(HypercallStream stream) {
     RecordedPolicy policy = new RecordedPolicy();
-    for (XenRecord it : stream.operations()) {
-      if (it.has("rb") && it.number("rc") != 0) {
-        policy.seen((int) it.number("i"), it.hex("rb"));
-      }
-    }
-    for (XenRecord it : stream.last()) {
-      XenRecord entries = it.object("entries");
+    Optional<XenRecord> root =
+        stream.last().stream()
+            .filter(it -> it.text("t").equals("l4") && it.text("tf").contains("V"))
+            .findFirst();
+    if (root.isPresent()) {
+      XenRecord entries = root.get().object("entries");
       for (int slot = FIRST_SLOT; slot < FIRST_SLOT + SLOTS; slot++) {
         if (entries.has(Integer.toString(slot))) {
           policy.seen(slot, entries.hex(Integer.toString(slot)));
         }
+      }
+      return policy;
+    }
+    for (XenRecord it : stream.operations()) {
+      if (it.has("rb") && it.number("rc") != 0) {
+        policy.seen((int) it.number("i"), it.hex("rb"));
       }
     }
     return policy;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-package dev.quire.hypervisor.pool;
+package dev.quire.hypervisor.p2m;
 
 import dev.quire.api.address.Mfn;
 
