@@ -119,7 +119,7 @@ class P2mOperationsTest {
     world.m2p.release(
         299,
         3,
-        new dev.quire.hypervisor.pool.FrameSource() {
+        new FrameSource() {
           @Override
           public long allocate(long count) {
             throw new AssertionError();

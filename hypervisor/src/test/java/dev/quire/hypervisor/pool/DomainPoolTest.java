@@ -10,6 +10,7 @@ import dev.quire.api.hw.FrameMapper;
 import dev.quire.api.hw.MachineSpec.Ram;
 import dev.quire.api.hw.PhysicalMemory;
 import dev.quire.hw.memory.SparseMemory;
+import dev.quire.hypervisor.p2m.FrameSource;
 import dev.quire.hypervisor.p2m.MachineToPhysical;
 import java.util.ArrayDeque;
 import java.util.List;
