@@ -56,10 +56,10 @@ final class MachineFrames {
     }
   }
 
-  /** Takes a domain's memory back. */
+  /** Takes a domain's memory back; what another domain has mapped follows when it has not. */
   void release(GuestFrames frames) {
     for (int i = 0; i < frames.size(); i++) {
-      allocator.release(frames.run(i).mfn(), frames.run(i).count());
+      m2p.release(frames.run(i).mfn(), frames.run(i).count(), allocator);
     }
   }
 

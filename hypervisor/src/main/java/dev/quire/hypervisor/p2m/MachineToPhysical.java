@@ -102,18 +102,32 @@ public final class MachineToPhysical {
    * somebody refers to when the last reference is put.
    */
   public void release(@Mfn long first, long count, FrameSource to) {
+    long from = 0;
     for (long i = 0; i < count; i++) {
       @Mfn long mfn = Addresses.advance(first, i);
-      synchronized (references) {
-        References held = references.get(mfn);
-        if (held != null) {
-          held.home = to;
-          update(mfn, word -> ORPHAN);
-          continue;
-        }
-        update(mfn, word -> 0);
+      if (orphan(mfn, to)) {
+        giveBack(first, from, i, to);
+        from = i + 1;
       }
-      to.release(mfn, 1);
+    }
+    giveBack(first, from, count, to);
+  }
+
+  /** A frame is without an owner from now on; answers whether somebody refers to it still. */
+  private boolean orphan(@Mfn long mfn, FrameSource to) {
+    synchronized (references) {
+      References held = references.get(mfn);
+      if (held != null) {
+        held.home = to;
+      }
+      update(mfn, word -> held != null ? ORPHAN : 0);
+      return held != null;
+    }
+  }
+
+  private static void giveBack(@Mfn long first, long from, long to, FrameSource home) {
+    if (from < to) {
+      home.release(Addresses.advance(first, from), to - from);
     }
   }
 

@@ -131,12 +131,9 @@ final class Mapper {
     counts.add(EntryCodec.type(entry), -frames);
     long what = codec.decode(entry, 0, level);
     unrefer(what, frames);
-    if (!isInM2p(what)) {
-      return;
-    }
-    for (long i = 0; i < frames; i++) {
+    for (long i = 0; i < frames && isInM2p(what); i++) {
       @Mfn long mfn = Addresses.advance(P2mEntry.mfn(what), i);
-      if (host.m2p().gfn(mfn) == Addresses.advance(first, i)) {
+      if (host.m2p().gfn(mfn) == inM2p(what, Addresses.advance(first, i))) {
         host.m2p().setGfn(mfn, MachineToPhysical.NOT_MAPPED);
       }
     }
@@ -151,14 +148,17 @@ final class Mapper {
     long what = codec.decode(entry, 0, level);
     for (long i = 0; i < frames && isInM2p(what); i++) {
       @Mfn long mfn = Addresses.advance(P2mEntry.mfn(what), i);
-      host.m2p().setGfn(mfn, Addresses.advance(first, i));
+      host.m2p().setGfn(mfn, inM2p(what, Addresses.advance(first, i)));
     }
   }
 
-  /** Grants and foreign frames are somebody else's guest frames, shared ones several. */
+  /** Grants and foreign frames are somebody else's guest frames. */
   private static boolean isInM2p(long what) {
-    P2mType type = P2mEntry.type(what);
-    return P2mEntry.hasFrame(what) && type.is(Group.RAM) && !type.is(Group.SHARED);
+    return P2mEntry.hasFrame(what) && P2mEntry.type(what).is(Group.RAM);
+  }
+
+  private static long inM2p(long what, @Gfn long gfn) {
+    return P2mEntry.type(what).is(Group.SHARED) ? MachineToPhysical.SHARED : gfn;
   }
 
   /** A guest frame with another machine frame behind it has other contents. */

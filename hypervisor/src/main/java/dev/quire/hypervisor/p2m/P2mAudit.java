@@ -128,7 +128,8 @@ final class P2mAudit {
       }
     } else if (!ours) {
       complain("gfn 0x%x reaches frame 0x%x of domain %d", gfn, mfn, owner);
-    } else if (type.is(Group.RAM) && !type.is(Group.SHARED) && m2p.gfn(mfn) != gfn) {
+    } else if (type.is(Group.RAM)
+        && m2p.gfn(mfn) != (type.is(Group.SHARED) ? MachineToPhysical.SHARED : gfn)) {
       complain("gfn 0x%x is frame 0x%x, whose gfn is 0x%x", gfn, mfn, m2p.gfn(mfn));
     }
   }

@@ -28,6 +28,11 @@ final class Physmap {
     if (hasSpecial(gfn, count)) {
       return Errno.EPERM;
     }
+    for (long i = 0; i < count; i++) {
+      if (m2p.gfn(Addresses.advance(P2mEntry.mfn(what), i)) == MachineToPhysical.SHARED) {
+        return Errno.EINVAL; // no way to add a shared frame
+      }
+    }
     Errno unaliased = removeAliases(gfn, P2mEntry.mfn(what), count);
     return unaliased == Errno.OK ? core.mapSteps(gfn, what, count) : unaliased;
   }

@@ -150,6 +150,12 @@ final class P2mModel {
         return Errno.EPERM;
       }
     }
+    for (long entry : entries) {
+      long mfn = P2mEntry.mfnOrNone(entry);
+      if (P2mEntry.type(entry) == P2mType.RAM_SHARED && mfn >= o.mfn() && mfn < o.mfn() + count) {
+        return Errno.EINVAL;
+      }
+    }
     for (int at = 0; at < entries.length; at++) {
       long mfn = P2mEntry.mfnOrNone(entries[at]);
       boolean alias = mfn >= o.mfn() && mfn < o.mfn() + count && mfn - o.mfn() != at - gfn;
