@@ -48,7 +48,7 @@ final class GuestDomain implements Domain {
     this.machine = machine;
     this.spec = spec;
     this.frames = frames;
-    this.memory = new GuestMemory(machine.memory(), frames, this::dirtied);
+    this.memory = new GuestMemory(machine.memory(), frames, gfn -> dirtied(Addresses.gfn(gfn)));
     this.tables = new DomainTables(this, machineFrames);
     this.scheduler = scheduler;
     vcpus = new GuestVcpu[spec.vcpus()];

@@ -5,6 +5,7 @@ import dev.quire.api.address.Gfn;
 import dev.quire.api.domain.Errno;
 import dev.quire.api.domain.LogDirty;
 import java.util.List;
+import java.util.Objects;
 import java.util.concurrent.atomic.AtomicReference;
 import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
@@ -25,7 +26,7 @@ final class QuietLog implements LogDirty {
   private Errno quietly(Supplier<Errno> operation) {
     AtomicReference<Errno> result = new AtomicReference<>(Errno.OK);
     domain.quiesce(() -> result.set(operation.get()));
-    return result.get();
+    return Objects.requireNonNull(result.get());
   }
 
   @Override
