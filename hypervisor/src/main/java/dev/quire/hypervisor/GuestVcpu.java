@@ -17,6 +17,7 @@ import dev.quire.api.paging.PagingMode;
 import dev.quire.api.paging.Resolution;
 import dev.quire.api.x86.Access;
 import dev.quire.api.x86.Cr0;
+import dev.quire.api.x86.Cr3;
 import dev.quire.api.x86.Efer;
 import dev.quire.api.x86.PageEntry;
 import dev.quire.api.x86.PagingFormat;
@@ -180,6 +181,9 @@ final class GuestVcpu implements Vcpu {
    */
   ControlBlock renewControl() {
     ControlBlock before = control;
+    if (before.nested().format == NestedPaging.Format.NPT && format().rootInRegisters()) {
+      readPdptes(registers.cr3 & Cr3.ROOT_PAE, registers.pdptes); // whoever comes may latch them
+    }
     control = new ControlBlock();
     control.registers().set(registers);
     control.kernelIsUser(before.kernelIsUser());
@@ -272,7 +276,7 @@ final class GuestVcpu implements Vcpu {
     }
     now.load(registers);
     if (control.nested().format == NestedPaging.Format.NPT && format().rootInRegisters()) {
-      readPdptes(now);
+      readPdptes(now.root(), now.pdptes());
     }
     long privilege = control.kernelIsUser() ? Access.USER | Access.SMAP_EXEMPT : 0;
     return domain
@@ -282,9 +286,9 @@ final class GuestVcpu implements Vcpu {
   }
 
   /** Under NPT there are no PDPTE registers: each walk reads memory (APM vol. 2, 15.25.10). */
-  private void readPdptes(PagingContext now) {
+  private void readPdptes(long table, long[] pdptes) {
     for (int i = 0; i < Registers.PDPTES; i++) {
-      now.pdptes()[i] = domain.memory().load(now.root() + (long) i * Long.BYTES);
+      pdptes[i] = domain.memory().load(table + (long) i * Long.BYTES);
     }
   }
 

@@ -63,7 +63,7 @@ abstract class AttachLaw extends Clause {
   @TestFactory
   Stream<DynamicTest> aSwapThatIsRefusedLeavesTheOldBackendRunning() {
     return inEach(
-        plans(),
+        kinds(),
         plan -> {
           LockStep worlds = new LockStep(plan, backend());
           RandomProgram program = new RandomProgram(worlds, 7);

@@ -16,7 +16,7 @@ import org.junit.jupiter.api.TestFactory;
  * frames of the pool, and whatever keeps a frame from being given to somebody else.
  */
 abstract class DetachClause extends Clause {
-  private static final int ROUNDS = 4;
+  private static final int ROUNDS = 3;
   private static final int STEPS = 25;
 
   DetachClause(PagingContract contract) {
@@ -26,7 +26,7 @@ abstract class DetachClause extends Clause {
   @TestFactory
   Stream<DynamicTest> attachedAnewTheBackendTakesNoMoreThanBefore() {
     return inEach(
-        plans(),
+        kinds(),
         plan -> {
           World world = World.of(plan, backend());
           world.swap(backend());
@@ -43,7 +43,7 @@ abstract class DetachClause extends Clause {
   @TestFactory
   Stream<DynamicTest> whenAnotherBackendHasTakenOverNothingOfThisOneIsLeft() {
     return inEach(
-        plans(),
+        kinds(),
         plan -> {
           World world = World.of(plan, backend());
           for (PagingBackend other : world.ableBackends()) {
@@ -64,7 +64,7 @@ abstract class DetachClause extends Clause {
   @TestFactory
   Stream<DynamicTest> aDestroyedDomainGivesItsMemoryBack() {
     return inEach(
-        plans(),
+        kinds(),
         plan -> {
           Machine machine = Services.machines().create(plan.machine());
           Hypervisor fresh = Services.hypervisors().create(machine);

@@ -17,6 +17,7 @@ import dev.quire.api.hw.PagingContext;
 import dev.quire.api.hw.Registers;
 import dev.quire.api.x86.Access;
 import dev.quire.api.x86.Cr0;
+import dev.quire.api.x86.Cr3;
 import dev.quire.api.x86.PagingFormat;
 import dev.quire.api.x86.PagingRules;
 import dev.quire.api.x86.Translation;
@@ -41,12 +42,30 @@ final class Expectation {
       return vcpu.translate(linear, access, null);
     }
     PagingContext context = new PagingContext(vcpu.domain().machine().profile());
-    context.load(guest);
+    context.load(withTablesOfMemory(vcpu, guest));
     FrameMapper frames = gfn -> vcpu.domain().gfnToMfn(gfn);
     return vcpu.domain()
         .machine()
         .walker()
         .walk(context, linear, access, frames, PageWalker.LOOK_ONLY, null);
+  }
+
+  /**
+   * The registers with the PDPTEs that are in memory. A guest that has changed them since it loaded
+   * CR3 cannot rely on either: there is hardware that latches them, and NPT, which does not.
+   */
+  private static Registers withTablesOfMemory(Vcpu vcpu, Registers guest) {
+    if (!PagingRules.format(guest.cr4, guest.efer).rootInRegisters()) {
+      return guest;
+    }
+    Registers copy = new Registers();
+    copy.set(guest);
+    @Gpa long table = Addresses.gpa(guest.cr3 & Cr3.ROOT_PAE);
+    for (int i = 0; i < Registers.PDPTES; i++) {
+      copy.pdptes[i] =
+          vcpu.domain().deviceLoad(Addresses.advance(table, (long) i * Long.BYTES), Long.BYTES);
+    }
+    return copy;
   }
 
   /** The machine address behind what a walk found, or {@link FrameMapper#NONE} for a device. */

@@ -52,6 +52,7 @@ abstract class P2mClause extends Clause {
             Expectation.probeAll(world, 0);
             Expectation.probeAll(world, 1);
             world.audit();
+            world.auditP2m();
           }
         });
   }
@@ -71,6 +72,7 @@ abstract class P2mClause extends Clause {
             assertEquals(Errno.OK, p2m.add(gfn, mfn, 0, P2mType.RAM_RW), () -> world + ": add");
             expectTold(world, gfn);
             world.audit();
+            world.auditP2m();
           }
           Expectation.probeAll(world, 0);
         });
@@ -96,6 +98,7 @@ abstract class P2mClause extends Clause {
           guest.run(0, block -> block.store(Access.of(0, true, true), slot.linear(), 8, 3));
           assertEquals(3, world.domain().deviceLoad(Addresses.gfnToGpa(gfn), 8), world::toString);
           world.audit();
+          world.auditP2m();
         });
   }
 
@@ -113,6 +116,7 @@ abstract class P2mClause extends Clause {
             P2mChanges.random(world, random);
             worlds.compareMemory();
             worlds.audit();
+            world.auditP2m();
           }
         },
         Feature.TRANSLATE);
@@ -135,6 +139,7 @@ abstract class P2mClause extends Clause {
   }
 
   private static void expectNoWayTo(World world, @Mfn long mfn, boolean toWrite) {
+    world.enter();
     List<String> ways = LiveTranslations.leadingTo(world.domain(), mfn, toWrite);
     assertEquals(List.of(), ways, () -> world + ": after the p2m changed");
   }

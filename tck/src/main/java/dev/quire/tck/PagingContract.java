@@ -49,7 +49,8 @@ public abstract class PagingContract {
   /**
    * The machines that it must work on. Each test runs on every one; unless told otherwise, one of
    * each vendor that has the {@linkplain PagingBackend#cpuFeatures features} which it needs, with
-   * TLBs, and one without caches.
+   * TLBs; one that has the features of both vendors, so that it takes turns with the backends of
+   * either; and one without caches.
    */
   protected List<MachineSpec> machines() {
     List<MachineSpec> machines = new ArrayList<>();
@@ -63,6 +64,9 @@ public abstract class PagingContract {
       throw new IllegalStateException(
           "no real CPU has " + backend().cpuFeatures() + ": say which machines there are");
     }
+    CpuProfile first = machines.get(0).profile();
+    machines.add(
+        machine(new CpuProfile(first.vendor(), first.physicalBits(), CpuProfile.allOfBoth())));
     machines.add(machines.get(0).withTlb(null));
     return machines;
   }

@@ -155,20 +155,22 @@ final class RandomProgram {
     return guest.leaf(slot, frame, flags);
   }
 
-  /** What a kernel does on each CPU after it has changed an entry. */
+  /**
+   * What a kernel does on each CPU after it has changed an entry. Of a large page every piece may
+   * be cached, so the whole space is forgotten.
+   */
   private void invalidate(int vcpu, Slot slot, int space) {
     boolean current = spaces[vcpu] == space;
     if (guest.mode().hasPcids()) {
+      int type = slot.level() > 1 ? Invalidation.CONTEXT : Invalidation.ADDRESS;
       long packed =
-          slot.isShared()
-              ? Invalidation.pack(Invalidation.ALL, 0)
-              : Invalidation.pack(Invalidation.ADDRESS, space);
-      if (slot.isShared() || !current || random.nextBoolean()) {
+          slot.isShared() ? Invalidation.pack(Invalidation.ALL, 0) : Invalidation.pack(type, space);
+      if (slot.isShared() || !current || slot.level() > 1 || random.nextBoolean()) {
         worlds.run(vcpu, block -> block.control(Kind.INVPCID, slot.linear(), packed));
         return;
       }
     }
-    if (slot.isShared() || current && random.nextInt(4) > 0) {
+    if (slot.isShared() || current && slot.level() == 1 && random.nextInt(4) > 0) {
       worlds.run(vcpu, block -> block.control(Kind.INVLPG, slot.linear()));
     } else if (current) {
       worlds.run(vcpu, block -> block.control(Kind.MOV_CR3, cr3(space)));

@@ -3,6 +3,7 @@ package dev.quire.tck;
 
 import dev.quire.api.domain.DomainSpec;
 import dev.quire.api.hw.MachineSpec;
+import dev.quire.api.x86.CpuProfile.Feature;
 
 /**
  * A world to test in.
@@ -27,7 +28,7 @@ record WorldPlan(MachineSpec machine, DomainSpec domain, GuestMode mode) {
   public String toString() {
     return String.format(
         "%s, %s, %s domain%s, %s",
-        machine.profile().vendor(),
+        machine.profile().has(Feature.BOTH_VENDORS) ? "both vendors" : machine.profile().vendor(),
         machine.tlb() == null ? "no caching" : "TLBs",
         domain.placement(),
         domain.largestOrder() == 0 ? "" : " up to order " + domain.largestOrder(),
