@@ -129,6 +129,7 @@ final class GuestVcpu implements Vcpu {
       cpu.invept(nested.root);
     } else {
       tagGeneration = PhysicalCpu.NO_GENERATION;
+      control.tag(PhysicalCpu.NO_TAG);
     }
   }
 

@@ -74,7 +74,9 @@ final class NestedFaults {
     }
     if (write && type == P2mType.RAM_LOGDIRTY) {
       domain.logDirty().faulted(gfn);
-      return retry(p2m.changeType(gfn, P2mType.RAM_LOGDIRTY, P2mType.RAM_RW));
+      Errno done = p2m.changeType(gfn, P2mType.RAM_LOGDIRTY, P2mType.RAM_RW);
+      // without memory to split a superpage, hardware may go on not writing it
+      return done.isOk() ? Resolution.FIXED : Resolution.EMULATED;
     }
     if (write) {
       domain.dirtied(gfn);

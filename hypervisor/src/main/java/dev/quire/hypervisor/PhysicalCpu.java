@@ -17,6 +17,9 @@ final class PhysicalCpu {
   /** So many guests' translations a CPU tells apart at a time. */
   static final int TAGS = 63;
 
+  /** What stands in the control block while the vCPU has no tag: the host's own. */
+  static final int NO_TAG = 0;
+
   /** The generation of a tag that is void. */
   static final long NO_GENERATION = 0;
 
