@@ -6,7 +6,6 @@ import dev.quire.api.hw.Cpu;
 import dev.quire.api.hw.Machine;
 import dev.quire.api.hw.MachineSpec.Ram;
 import dev.quire.api.hw.PageWalker;
-import dev.quire.api.hw.PhysicalMemory;
 import dev.quire.api.x86.CpuProfile;
 import dev.quire.api.x86.CpuProfile.Vendor;
 import dev.quire.hw.memory.SparseMemory;
@@ -15,10 +14,10 @@ import java.util.List;
 /** Memory and its width, and nothing that runs. */
 final class BareMachine implements Machine {
   private final CpuProfile profile = CpuProfile.full(Vendor.INTEL, 40);
-  private final PhysicalMemory memory;
+  private final WatchedMemory memory;
 
   BareMachine(long frames) {
-    memory = new SparseMemory(List.of(new Ram(0, frames << 12)));
+    memory = new WatchedMemory(new SparseMemory(List.of(new Ram(0, frames << 12))));
   }
 
   @Override
@@ -27,7 +26,7 @@ final class BareMachine implements Machine {
   }
 
   @Override
-  public PhysicalMemory memory() {
+  public WatchedMemory memory() {
     return memory;
   }
 

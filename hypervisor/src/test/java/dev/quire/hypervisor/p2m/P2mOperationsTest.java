@@ -140,6 +140,20 @@ class P2mOperationsTest {
 
   @ParameterizedTest
   @EnumSource(P2mFormat.class)
+  void aFrameThatLosesItsOwnerMeanwhileIsNotMapped(P2mFormat format) {
+    P2mWorld world = world(format);
+    world.p2m.add(0, 0, 4, P2mType.RAM_RW);
+    long used = world.pool.used();
+    world.onAllocation = () -> world.m2p.take(300, 1);
+    assertThat(world.p2m.setSpecial(5, 300, 0, P2mType.MAP_FOREIGN, P2mAccess.RWX))
+        .isEqualTo(Errno.EBUSY);
+    assertThat(world.pool.used()).isEqualTo(used);
+    assertThat(P2mEntry.mfn(world.p2m.get(5))).isEqualTo(5);
+    assertThat(world.audit()).isEmpty();
+  }
+
+  @ParameterizedTest
+  @EnumSource(P2mFormat.class)
   void whoHoldsAFrameMayChangeItAndNobodyElseMeanwhile(P2mFormat format) throws Exception {
     P2mWorld world = world(format);
     world.p2m.add(5, 5, 0, P2mType.RAM_LOGDIRTY);

@@ -35,6 +35,7 @@ final class P2mWorld {
   final DomainP2m p2m;
   PagingDomain backend;
   Runnable onFlush = () -> {};
+  Runnable onAllocation = () -> {};
   int flushes;
 
   /** How many allocations were asked for, and which one of them fails; 0 for none. */
@@ -105,6 +106,7 @@ final class P2mWorld {
   private final class ShakyPool implements PagingPool {
     @Override
     public long allocate() {
+      onAllocation.run();
       return ++allocations == failing ? NONE : pool.allocate();
     }
 
