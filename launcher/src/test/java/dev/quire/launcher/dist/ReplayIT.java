@@ -17,6 +17,7 @@ import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** Recorded guests through the whole of Quire: script, framework, bundles, machine, reports. */
@@ -85,6 +86,58 @@ class ReplayIT {
         .hasSize(3)
         .allMatch(line -> line.contains(" 0 differences"))
         .anyMatch(line -> line.startsWith("2 traces"));
+  }
+
+  /** In the framework: the bundle is found, the p2m built, the report says what it was. */
+  @ParameterizedTest
+  @CsvSource({"intel, hap-ept, ept", "amd, hap-npt, x86"})
+  void guestsUnderHardwareAssistedPagingNoticeNothing(String vendor, String backend, String format)
+      throws Exception {
+    Ended ended =
+        assembled.run(
+            folder,
+            "run",
+            example("launch/linux-boot-hap.conf"),
+            "--set",
+            "machine.vendor=" + vendor,
+            "--set",
+            "workload.trace=" + example(SMALL),
+            "--until",
+            "200000",
+            "--json",
+            "hap.json");
+    assertThat(ended.err()).isEmpty();
+    assertThat(ended.code()).isZero();
+    assertThat(ended.out())
+        .contains("RESULT  0 differences", backend + "  (dev.quire.paging-hap 0.1.0)")
+        .contains("p2m                      " + format + ", 4 levels");
+    assertThat(folder.resolve("hap.json"))
+        .content()
+        .contains("\"placement\" : \"scattered\"", "\"format\" : \"" + format + "\"");
+  }
+
+  @Test
+  void machineWithoutTheFeatureFallsBackOrEndsTheLaunchAsTheConfigurationSays() throws Exception {
+    String[] launch = {
+      "run",
+      example("launch/linux-boot-hap.conf"),
+      "--set",
+      "workload.trace=" + example(SMALL),
+      "--until",
+      "20000",
+      "--set",
+      "machine.features=[all, -ept]"
+    };
+    Ended stopped = assembled.run(folder, launch);
+    assertThat(stopped.code()).isEqualTo(2);
+    assertThat(stopped.err())
+        .contains("linux-boot-hap.conf:", "paging.backend: hap-ept needs a CPU with ept");
+    List<String> fallback = new ArrayList<>(List.of(launch));
+    fallback.addAll(
+        List.of("--set", "paging.fallback=native", "--set", "domain.placement=identity"));
+    Ended served = assembled.run(folder, fallback.toArray(String[]::new));
+    assertThat(served.err()).isEmpty();
+    assertThat(served.out()).contains("RESULT  0 differences", "native  (dev.quire.hypervisor");
   }
 
   @Test
