@@ -14,7 +14,6 @@ import dev.quire.api.x86.PageEntry;
 import java.util.List;
 import java.util.function.BiConsumer;
 import java.util.stream.Stream;
-import org.junit.jupiter.api.Disabled;
 import org.junit.jupiter.api.DynamicTest;
 import org.junit.jupiter.api.TestFactory;
 
@@ -80,7 +79,6 @@ abstract class InvalidationClause extends Clause {
         });
   }
 
-  @Disabled("the machine's INVLPG leaves the pieces of a guest's large page over small nested ones")
   @TestFactory
   Stream<DynamicTest> everyPieceOfALargePageGoes() {
     return inEachPagedWorld(

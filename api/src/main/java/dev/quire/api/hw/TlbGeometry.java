@@ -2,6 +2,7 @@
 package dev.quire.api.hw;
 
 import java.util.List;
+import java.util.stream.Stream;
 
 /**
  * The TLBs and paging-structure caches of one CPU, as a configuration gives them. Made by the
@@ -13,13 +14,58 @@ import java.util.List;
  * @param structures paging-structure caches by the level of the entry they hold: index 0 for PDEs
  *     (level 2), then PDPTEs, PML4Es, PML5Es; an absent one has no ways
  * @param replacement how a victim is chosen
+ * @param nested caches of the second dimension
  */
 public record TlbGeometry(
     List<Tlb> data,
     List<Tlb> instructions,
     List<Tlb> second,
     List<Array> structures,
-    Replacement replacement) {
+    Replacement replacement,
+    Nested nested) {
+
+  /**
+   * Caches of guest-physical mappings: what they hold comes from nested tables alone.
+   *
+   * @param tlbs nested TLBs, from guest-physical pages to machine frames
+   * @param structures nested paging-structure caches, as {@link TlbGeometry#structures}
+   */
+  public record Nested(List<Tlb> tlbs, List<Array> structures) {
+    /** No such caches. */
+    public static final Nested NONE =
+        new Nested(List.of(), List.of(Array.NONE, Array.NONE, Array.NONE, Array.NONE));
+
+    /**
+     * Sizes for cores of which nothing is known: a nested TLB of 16 entries for all sizes, as the
+     * first one that was described had (Bhargava et al., Accelerating Two-Dimensional Page Walks,
+     * 2008), and paging-structure caches as the presets assume for the first dimension.
+     */
+    public static final Nested ASSUMED =
+        new Nested(
+            List.of(new Tlb(new Array(1, 16), 7)),
+            List.of(new Array(4, 8), new Array(1, 4), new Array(1, 4), new Array(1, 2)));
+
+    /** Copies the lists. */
+    public Nested {
+      tlbs = List.copyOf(tlbs);
+      structures = List.copyOf(structures);
+    }
+  }
+
+  /** TLBs whose second dimension is {@linkplain Nested#ASSUMED assumed}. */
+  public TlbGeometry(
+      List<Tlb> data,
+      List<Tlb> instructions,
+      List<Tlb> second,
+      List<Array> structures,
+      Replacement replacement) {
+    this(data, instructions, second, structures, replacement, Nested.ASSUMED);
+  }
+
+  /** The same with these caches of the second dimension. */
+  public TlbGeometry withNested(Nested caches) {
+    return new TlbGeometry(data, instructions, second, structures, replacement, caches);
+  }
 
   /** How many sizes of pages there are: 4 KiB, 2 or 4 MiB, 1 GiB. */
   public static final int SIZES = 3;
@@ -82,20 +128,26 @@ public record TlbGeometry(
     checkSizes("first-level data TLBs", data, true);
     checkSizes("first-level instruction TLBs", instructions, true);
     checkSizes("second-level TLBs", second, false);
+    checkSizes("nested TLBs", nested.tlbs(), false);
+    checkCaches("second-level TLB", second, structures);
+    checkCaches("nested TLB", nested.tlbs(), nested.structures());
+    if (replacement == Replacement.TREE_PLRU) {
+      data.forEach(tlb -> checkTree(tlb.array()));
+      instructions.forEach(tlb -> checkTree(tlb.array()));
+      Stream.of(second, nested.tlbs()).flatMap(List::stream).forEach(it -> checkTree(it.array()));
+      Stream.of(structures, nested.structures())
+          .flatMap(List::stream)
+          .forEach(TlbGeometry::checkTree);
+    }
+  }
+
+  private static void checkCaches(String what, List<Tlb> tlbs, List<Array> structures) {
     if (structures.size() != 4) {
       throw new IllegalArgumentException(
           "paging-structure caches: four are wanted, for levels 2..5");
     }
-    for (Tlb tlb : second) {
-      checkWays("a second-level TLB", tlb.array());
-    }
+    tlbs.forEach(tlb -> checkWays("a " + what, tlb.array()));
     structures.forEach(array -> checkWays("a paging-structure cache", array));
-    if (replacement == Replacement.TREE_PLRU) {
-      data.forEach(tlb -> checkTree(tlb.array()));
-      instructions.forEach(tlb -> checkTree(tlb.array()));
-      second.forEach(tlb -> checkTree(tlb.array()));
-      structures.forEach(TlbGeometry::checkTree);
-    }
   }
 
   private static void checkSizes(String what, List<Tlb> tlbs, boolean needsSmall) {

@@ -16,12 +16,47 @@ public final class NestedRules {
   private static final long EPT_TOP_RESERVED = 0xf8; // bits 7:3
   private static final long EPT_TYPE_BITS = EptEntry.type(7);
 
+  /**
+   * Where an entry has its rights, A and D. A record, since the compiler trusts the fields of
+   * records that are constants.
+   *
+   * @param ept whether the entries are EPT's
+   * @param modeBasedExecute whether bit 10 of an EPT entry counts
+   * @param accessed the A bit, 0 if there is none
+   * @param dirty the D bit, 0 if there is none
+   */
+  public record Layout(boolean ept, boolean modeBasedExecute, long accessed, long dirty) {
+    /** The rights of one entry, as a {@link NestedTranslation} has them. */
+    public long rights(long entry) {
+      if (ept) {
+        long user = modeBasedExecute ? entry >>> 10 & 1 : entry >>> 2 & 1;
+        return (entry & 1) << 1 | entry >>> 1 & 1 | entry & 4 | user << Translation.KEY_SHIFT;
+      }
+      long execute = ~entry >>> 63;
+      return entry >>> 1 & 3 | execute << 2 | execute << Translation.KEY_SHIFT;
+    }
+
+    /**
+     * What an entry that maps a page gives to a {@link NestedTranslation}, less the rights, which
+     * depend on the whole walk.
+     *
+     * @param format of the tables
+     */
+    public long leaf(long entry, int level, PagingFormat format) {
+      boolean isDirty = dirty == 0 || (entry & dirty) != 0;
+      return entry & PageEntry.FRAME & -1L << format.shift(level)
+          | Translation.PRESENT
+          | (long) (level - 1) << Translation.SIZE_SHIFT
+          | (isDirty ? NestedTranslation.DIRTY : 0);
+    }
+  }
+
   private final PagingFormat format;
   private final boolean ept;
   private final boolean modeBasedExecute;
+  private final Layout layout;
   private final long present;
   private final long accessed;
-  private final long dirty;
 
   /** Bit n: an entry whose bits 2:0 are n is a misconfiguration. */
   private final int badRights;
@@ -52,7 +87,7 @@ public final class NestedRules {
     modeBasedExecute = shape.modeBasedExecute;
     present = shape.present;
     accessed = shape.accessed;
-    dirty = shape.dirty;
+    layout = new Layout(ept, modeBasedExecute, accessed, shape.dirty);
     badRights = shape.badRights;
     badRightsUser = shape.badRightsUser;
     tableReserved = shape.tableReserved;
@@ -218,14 +253,9 @@ public final class NestedRules {
     return accessed != 0;
   }
 
-  /** The A bit of an entry, 0 if there is none. */
-  public long accessed() {
-    return accessed;
-  }
-
-  /** The D bit of an entry, 0 if there is none. */
-  public long dirty() {
-    return dirty;
+  /** Where entries have their rights, A and D. */
+  public Layout layout() {
+    return layout;
   }
 
   /** Whether an entry is present. */
@@ -273,26 +303,12 @@ public final class NestedRules {
     return ((entry ^ plain[level]) & plainMask[level]) == 0;
   }
 
-  /** The rights of one entry, as a {@link NestedTranslation} has them. */
-  public long rights(long entry) {
-    if (ept) {
-      long user = modeBasedExecute ? entry >>> 10 & 1 : entry >>> 2 & 1;
-      return (entry & 1) << 1 | entry >>> 1 & 1 | entry & 4 | user << Translation.KEY_SHIFT;
-    }
-    long execute = ~entry >>> 63;
-    return entry >>> 1 & 3 | execute << 2 | execute << Translation.KEY_SHIFT;
-  }
-
-  /**
-   * What an entry that maps a page gives to a {@link NestedTranslation}, less the rights, which
-   * depend on the whole walk.
-   */
-  public long leaf(long entry, int level) {
-    boolean isDirty = dirty == 0 || (entry & dirty) != 0;
-    return entry & PageEntry.FRAME & -1L << format.shift(level)
-        | Translation.PRESENT
-        | (long) (level - 1) << Translation.SIZE_SHIFT
-        | (isDirty ? NestedTranslation.DIRTY : 0);
+  /** Whether an entry maps a page, is well formed and has A where there is such a flag. */
+  public boolean isAccessedPage(long entry, int level) {
+    return isPresent(entry)
+        && (entry & accessed) == accessed
+        && mapsPage(entry, level)
+        && malformation(entry, level) == null;
   }
 
   /** What a {@link NestedTranslation} must have for a {@link NestedAccess}; D among it. */

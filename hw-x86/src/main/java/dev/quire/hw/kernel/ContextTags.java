@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.quire.hw.kernel;
 
+import dev.quire.api.address.Addresses;
 import dev.quire.api.address.Maddr;
 import dev.quire.api.hw.NestedPaging;
 
@@ -58,6 +59,12 @@ final class ContextTags {
   /** Its VPID. */
   int vpid(int index) {
     return vpids[index];
+  }
+
+  /** Its root. */
+  @Maddr
+  long root(int index) {
+    return Addresses.maddr(roots[index]);
   }
 
   /** Whether it is that of a root. */

@@ -135,13 +135,13 @@ final class ControlOperations {
   private void flush(int effects) {
     if ((effects & ControlRegisterUnit.FLUSH_ALL) != 0) {
       count(HwEvent.FLUSHES_ALL);
-      translation.dropCurrentTag();
+      translation.mappings().dropCurrentTag();
     } else if ((effects & ControlRegisterUnit.FLUSH_NON_GLOBAL) != 0) {
       count(HwEvent.FLUSHES_NON_GLOBAL);
-      translation.dropNonGlobal();
+      translation.mappings().dropNonGlobal();
     } else if ((effects & ControlRegisterUnit.FLUSH_PCID) != 0) {
       count(HwEvent.FLUSHES_PCID);
-      translation.dropPcid(translation.paging().pcid());
+      translation.mappings().dropPcid(translation.paging().pcid());
     }
   }
 
@@ -213,7 +213,7 @@ final class ControlOperations {
     translation.load(control);
     if (changed != 0) {
       count(HwEvent.FLUSHES_ALL);
-      translation.dropCurrentTag();
+      translation.mappings().dropCurrentTag();
     }
     return null;
   }
@@ -227,7 +227,9 @@ final class ControlOperations {
     count(HwEvent.INVLPG);
     if (isAddress(control, linear)) { // otherwise INVLPG does nothing at all
       count(HwEvent.FLUSHES_ADDRESS);
-      translation.dropPage(translation.paging().pcid(), linear, true);
+      translation
+          .mappings()
+          .dropPage(translation.paging().pcid(), translation.wrapped(linear), true);
     }
     return null;
   }
@@ -250,19 +252,19 @@ final class ControlOperations {
     switch (Invalidation.type(typeAndPcid)) {
       case Invalidation.ADDRESS -> {
         count(HwEvent.FLUSHES_ADDRESS);
-        translation.dropPage(pcid, linear, false);
+        translation.mappings().dropPage(pcid, translation.wrapped(linear), false);
       }
       case Invalidation.CONTEXT -> {
         count(HwEvent.FLUSHES_PCID);
-        translation.dropPcid(pcid);
+        translation.mappings().dropPcid(pcid);
       }
       case Invalidation.ALL -> {
         count(HwEvent.FLUSHES_ALL);
-        translation.dropCurrentTag();
+        translation.mappings().dropCurrentTag();
       }
       default -> {
         count(HwEvent.FLUSHES_NON_GLOBAL);
-        translation.dropNonGlobal();
+        translation.mappings().dropNonGlobal();
       }
     }
     return null;

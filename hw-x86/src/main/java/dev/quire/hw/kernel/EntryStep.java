@@ -1,13 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.quire.hw.kernel;
 
+import dev.quire.api.address.Addresses;
+import dev.quire.api.address.Mfn;
+import dev.quire.api.hw.FrameMapper;
 import dev.quire.api.hw.PagingContext;
+import dev.quire.api.hw.WalkTrace;
 import dev.quire.api.x86.Access;
 import dev.quire.api.x86.FaultRule;
 import dev.quire.api.x86.PageEntry;
+import dev.quire.api.x86.PagingFormat;
 import dev.quire.api.x86.PagingRules;
 import dev.quire.api.x86.Translation;
 import dev.quire.hw.memory.FrameEntries;
+import dev.quire.hw.memory.SparseMemory;
+import org.jspecify.annotations.Nullable;
 
 /**
  * How one entry of a walk is judged: what is known above a level becomes what is known below it.
@@ -29,6 +36,9 @@ public final class EntryStep {
 
   /** A page to which the walk must set A in some entry. */
   public static final long NEEDS_ACCESSED = 1L << 62;
+
+  /** In a table that is cached, on a CPU with a switching bit: it is reached in nested mode. */
+  public static final long SWITCHED = 1L << 9;
 
   private EntryStep() {}
 
@@ -53,6 +63,28 @@ public final class EntryStep {
     }
     long unaccessed = (~carried & PageEntry.A) << 62 - 5;
     return rules.leaf(entry, level) | rights(carried) | unaccessed;
+  }
+
+  /** The step through a PDPTE register, whose reserved bits were checked when it was loaded. */
+  public static long register(
+      PagingContext context, long access, PagingFormat format, @Nullable WalkTrace trace) {
+    int level = format.levels();
+    long entry = context.pdptes()[format.index(access, level)];
+    if (trace != null) {
+      trace.step(level, -1, entry, access << 7 >> 7, format);
+    }
+    return (entry & PageEntry.P) == 0
+        ? Verdict.notPresent(context, level, access)
+        : entry & format.frameMask() | CARRIED;
+  }
+
+  /** The frame of a table, null if it lies in no memory. */
+  public static long @Nullable [] frame(
+      SparseMemory memory, long table, @Nullable FrameMapper frames) {
+    long number = (table & PageEntry.FRAME) >>> PagingFormat.PAGE_SHIFT;
+    @Mfn
+    long mfn = frames == null ? Addresses.mfn(number) : frames.toMachine(Addresses.gfn(number));
+    return mfn == FrameMapper.NONE ? null : memory.frameToRead(mfn);
   }
 
   /** What must be set of A, and in the entry that maps the page of D. */

@@ -59,6 +59,17 @@ public record FrameHints(long[][] frames, long[] tables, SparseMemory memory) {
     return home;
   }
 
+  /** Loads what walks for eight operations will read; see {@link Walker#touch}. */
+  public long touch(PagingFormat format, boolean halfEntries, long[] operations, int from) {
+    long all = 0;
+    for (int i = from; i < from + 8; i++) {
+      long[] frame = frames[index(format, operations[i], 1)];
+      int position = format.index(operations[i], 1);
+      all += frame[halfEntries ? position >>> 1 : position];
+    }
+    return all;
+  }
+
   /** Notes where a table lies. */
   public void put(int index, long table, long[] frame) {
     frames[index] = frame;

@@ -4,7 +4,6 @@ package dev.quire.hw.kernel;
 import dev.quire.api.hw.Counters;
 import dev.quire.api.hw.NestedPaging;
 import dev.quire.api.hw.PagingContext;
-import dev.quire.api.hw.TranslationCache;
 import dev.quire.api.x86.NestedRules;
 import dev.quire.api.x86.PagingFormat;
 import dev.quire.hw.memory.SparseMemory;
@@ -21,14 +20,11 @@ final class LoopSet {
    * @param paging the walkers' view of the registers
    */
   record Base(
-      SparseMemory memory,
-      Counters counters,
-      StructureCaches structures,
-      @Nullable TranslationCache cache,
-      PagingContext paging) {}
+      SparseMemory memory, Counters counters, CachedMappings mappings, PagingContext paging) {}
 
   private final Base base;
   private final @Nullable NestedDimension nested;
+  private final boolean switching;
   private final @Nullable Loop[] loops = new @Nullable Loop[Counters.LEVELS];
   private @Nullable Loop unpaged;
 
@@ -36,12 +32,15 @@ final class LoopSet {
   LoopSet(Base base) {
     this.base = base;
     nested = null;
+    switching = false;
   }
 
   /** Loops over tables of these rules. */
-  LoopSet(Base base, NestedRules rules) {
+  LoopSet(Base base, NestedRules rules, boolean switching) {
     this.base = base;
-    NestedParts parts = new NestedParts(rules, base.memory(), base.counters());
+    this.switching = switching;
+    NestedParts parts =
+        new NestedParts(rules, base.memory(), base.counters(), base.mappings().nested());
     nested = Specializer.specialise(NestedDimension.class, NestedWalker.class, parts);
   }
 
@@ -56,6 +55,9 @@ final class LoopSet {
       return !paging.isOn();
     }
     NestedRules rules = nested.rules();
+    if (switching != paging.switchingBit) {
+      return false;
+    }
     if (!rules.isEpt()) {
       return paging.format == NestedPaging.Format.NPT && rules.isNoExecute() == paging.noExecute;
     }
@@ -82,7 +84,13 @@ final class LoopSet {
   /** Makes the loop for a format with the walker that {@link #walker} gave. */
   Loop make(PagingFormat format, Walker walker) {
     LoopParts parts =
-        new LoopParts(format, base.cache(), walker, base.paging(), base.counters(), nested != null);
+        new LoopParts(
+            format,
+            base.mappings().cache(),
+            walker,
+            base.paging(),
+            base.counters(),
+            nested != null);
     Loop made = Specializer.specialise(Loop.class, BlockLoop.class, parts);
     loops[format.levels()] = made;
     return made;
@@ -91,7 +99,12 @@ final class LoopSet {
   /** A walker for a format. */
   Walker walker(PagingFormat format) {
     WalkerParts.Hardware hardware =
-        new WalkerParts.Hardware(base.paging(), base.structures(), base.counters(), nested);
+        new WalkerParts.Hardware(
+            base.paging(),
+            base.mappings().structures(),
+            base.counters(),
+            nested,
+            switching && format.isLongMode());
     WalkerParts parts = new WalkerParts(format, base.memory(), hardware);
     return Specializer.specialise(Walker.class, TableWalker.class, parts);
   }

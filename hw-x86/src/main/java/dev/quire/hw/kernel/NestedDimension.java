@@ -142,6 +142,13 @@ public abstract class NestedDimension {
       return found;
     }
     long kept = (found & NestedTranslation.READABLE) != 0 ? 0 : Walker.UNKEPT;
-    return NestedTranslation.combine(guest, found, guestPhysical, format) | kept;
+    long combined = NestedTranslation.combine(guest, found, guestPhysical, format);
+    if (Translation.size(combined) < Translation.size(guest)) {
+      notePieces();
+    }
+    return combined | kept;
   }
+
+  /** Notes that TLBs may get pieces of a guest's large page. */
+  public abstract void notePieces();
 }

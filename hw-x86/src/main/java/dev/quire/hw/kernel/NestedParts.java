@@ -11,5 +11,7 @@ import dev.quire.hw.memory.SparseMemory;
  * @param rules of the tables
  * @param memory where tables lie
  * @param counters the CPU's own
+ * @param caches the CPU's own
  */
-public record NestedParts(NestedRules rules, SparseMemory memory, Counters counters) {}
+public record NestedParts(
+    NestedRules rules, SparseMemory memory, Counters counters, NestedCaches caches) {}

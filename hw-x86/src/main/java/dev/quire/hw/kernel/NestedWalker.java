@@ -18,6 +18,7 @@ import dev.quire.api.x86.Translation;
 import dev.quire.hw.memory.FrameEntries;
 import dev.quire.hw.memory.SparseMemory;
 import java.lang.invoke.MethodHandles;
+import org.jspecify.annotations.Nullable;
 
 /**
  * The walk through nested tables. A template, see {@link AssocCache}: {@link NestedRules} make one
@@ -33,13 +34,24 @@ public final class NestedWalker extends NestedDimension {
       Specializer.data(MethodHandles.lookup(), NestedParts.class);
   private static final NestedRules RULES = PARTS.rules();
   private static final PagingFormat FORMAT = RULES.format();
+  private static final NestedRules.Layout LAYOUT = RULES.layout();
   private static final SparseMemory MEMORY = PARTS.memory();
   private static final int LEVELS = FORMAT.levels();
   private static final int WIDTH = FORMAT.linearBits();
-  private static final long ACCESSED = RULES.accessed();
-  private static final long DIRTY = RULES.dirty();
+  private static final long ACCESSED = LAYOUT.accessed();
+  private static final long DIRTY = LAYOUT.dirty();
   private static final boolean SETS = RULES.tablesAreWritten();
+  private static final NestedCaches NESTED_CACHES = PARTS.caches();
+  private static final @Nullable SecondLevel TLB = NESTED_CACHES.tlb();
+  private static final StructureCaches STRUCTURES = NESTED_CACHES.structures();
+  private static final @Nullable Cache PDE = STRUCTURES.level(2);
+  private static final @Nullable Cache PDPTE = STRUCTURES.level(3);
+  private static final @Nullable Cache PML4E = STRUCTURES.level(4);
+  private static final @Nullable Cache PML5E = STRUCTURES.level(5);
+  private static final FrameHints HINTS = new FrameHints(MEMORY);
   private static final long[] COUNTERS = PARTS.counters().values();
+  private static final int TLB_HITS = HwEvent.NESTED_TLB_HITS.ordinal();
+  private static final int PSC_HITS = HwEvent.NESTED_PSC_HITS_2.ordinal() - 2;
   private static final int PDPTES = HwEvent.REFERENCES_3.ordinal();
   private static final int NESTED_WALKS = HwEvent.NESTED_WALKS.ordinal();
   private static final int ACCESSED_SET = HwEvent.NESTED_ACCESSED_SET.ordinal();
@@ -50,13 +62,20 @@ public final class NestedWalker extends NestedDimension {
   /** The answer of a walk that lost a race for an entry: begin again. */
   private static final long RETRY = 1L << 62;
 
+  /** The fast road ends here. */
+  private static final long LEAVE = RETRY;
+
   /** What the walk has read, by level. */
   private static final long[][] frames = new long[LEVELS + 1][];
 
   private static final long[] entries = new long[LEVELS + 1];
 
+  /** Which level the fast road began at, by way of what: for it, none is above the root's. */
+  private static int entered;
+
+  private static long root;
+
   private NestedPaging paging = new NestedPaging();
-  private long root;
 
   /** For {@link Specializer}. */
   public NestedWalker() {}
@@ -73,16 +92,112 @@ public final class NestedWalker extends NestedDimension {
   }
 
   @Override
+  public void notePieces() {
+    NESTED_CACHES.notePieces();
+  }
+
+  @Override
   public long translate(long guestPhysical, int kind, int row) {
+    if (TLB != null) {
+      long needed = RULES.needed(kind);
+      long found = TLB.find(guestPhysical & Key.PAGE | STRUCTURES.space());
+      if (found != 0 && (found & needed) == needed) {
+        COUNTERS[TLB_HITS]++;
+        return found;
+      }
+      if (found != 0) {
+        TLB.drop(guestPhysical & Key.PAGE | STRUCTURES.space());
+      }
+    }
+    long found = walk(guestPhysical, kind, row);
+    if (TLB != null && found >= 0) {
+      TLB.put(guestPhysical & Key.PAGE | STRUCTURES.space(), found);
+    }
+    return found;
+  }
+
+  private long walk(long guestPhysical, int kind, int row) {
     if (guestPhysical >>> WIDTH != 0) {
       return refuse(FaultRule.NESTED_NOT_PRESENT, LEVELS, guestPhysical, kind, 0);
     }
     COUNTERS[NESTED_WALKS]++;
-    long result;
+    long result = fast(guestPhysical, RULES.needed(kind), row);
+    if (result != LEAVE) {
+      return result;
+    }
     while ((result = fromTheRoot(guestPhysical, kind, row)) == RETRY) {
       COUNTERS[RETRIES]++;
     }
     return result;
+  }
+
+  /**
+   * The fast road: enters as low as the paging-structure caches allow, and succeeds if every entry
+   * is well formed and accessed, the rights suffice and D is set if it must be. It leaves whatever
+   * else it meets to {@link #fromTheRoot}; what it has read from the root down is not counted then,
+   * for it is read again.
+   */
+  private static long fast(long guestPhysical, long needed, int row) {
+    long above = enter(guestPhysical);
+    int level = entered;
+    while (true) {
+      long[] frame = HINTS.frame(FrameHints.index(FORMAT, guestPhysical, level), table(above));
+      long entry = frame[FORMAT.index(guestPhysical, level)];
+      COUNTERS[Counters.nestedReference(row, level)]++;
+      long rights = above & LAYOUT.rights(entry);
+      boolean plain = RULES.isPlain(entry, level);
+      if (level == 1 || !plain) {
+        long found = LAYOUT.leaf(entry, level, FORMAT) | rights;
+        boolean good = plain || RULES.isAccessedPage(entry, level);
+        return good && (found & needed) == needed ? found : leave(level, row);
+      }
+      above = entry & PageEntry.FRAME | rights;
+      Cache cache = cache(level);
+      if (cache != null) {
+        cache.put(prefix(guestPhysical, level), above);
+      }
+      level--;
+    }
+  }
+
+  /** Takes back what was counted, unless a cache led here: then the hardware walks twice. */
+  private static long leave(int level, int row) {
+    for (int read = level; entered == LEVELS && read <= LEVELS; read++) {
+      COUNTERS[Counters.nestedReference(row, read)]--;
+    }
+    return LEAVE;
+  }
+
+  /** What is known above the level to begin at, which is noted. */
+  private static long enter(long guestPhysical) {
+    for (int level = 2; level <= LEVELS; level++) {
+      Cache cache = cache(level);
+      int slot = cache == null ? Cache.NONE : cache.find(prefix(guestPhysical, level));
+      if (cache != null && slot >= 0) {
+        COUNTERS[PSC_HITS + level]++;
+        entered = level - 1;
+        return cache.value(slot);
+      }
+    }
+    entered = LEVELS;
+    return root | NestedTranslation.RIGHTS;
+  }
+
+  private static @Nullable Cache cache(int level) {
+    return switch (level) {
+      case 2 -> PDE;
+      case 3 -> PDPTE;
+      case 4 -> PML4E;
+      default -> PML5E;
+    };
+  }
+
+  private static long prefix(long guestPhysical, int level) {
+    return Key.second(guestPhysical, FORMAT.shift(level), 0, STRUCTURES.space());
+  }
+
+  private static long table(long above) {
+    return above & PageEntry.FRAME;
   }
 
   @Override
@@ -128,7 +243,7 @@ public final class NestedWalker extends NestedDimension {
       if (malformation != null) {
         return refuse(malformation, level, guestPhysical, kind, 0);
       }
-      rights &= RULES.rights(entry);
+      rights &= LAYOUT.rights(entry);
       if (RULES.mapsPage(entry, level)) {
         return page(guestPhysical, level, rights, kind);
       }
@@ -144,7 +259,7 @@ public final class NestedWalker extends NestedDimension {
       FaultRule rule = RULES.refusal(rights, kind);
       return refuse(rule, level, guestPhysical, kind, rights);
     }
-    long found = RULES.leaf(entries[level], level) | rights;
+    long found = LAYOUT.leaf(entries[level], level, FORMAT) | rights;
     if (!SETS) {
       return found;
     }

@@ -15,6 +15,7 @@ final class SecondDimension {
   private SecondDimension() {}
 
   static NestedRules rules(CpuProfile profile, NestedPaging paging) {
+    demand(!paging.switchingBit || profile.has(Feature.SWITCHING_BIT), "a switching bit");
     if (paging.format == NestedPaging.Format.NPT) {
       demand(profile.has(Feature.NPT) && paging.levels == 4, "nested paging of four levels");
       return NestedRules.npt(profile, PagingFormat.FOUR_LEVEL, paging.noExecute);

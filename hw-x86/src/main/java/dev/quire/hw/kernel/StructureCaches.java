@@ -3,6 +3,7 @@ package dev.quire.hw.kernel;
 
 import dev.quire.api.hw.TlbGeometry.Array;
 import dev.quire.api.hw.TlbGeometry.Replacement;
+import dev.quire.api.x86.PagingFormat;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Objects;
@@ -81,6 +82,20 @@ public final class StructureCaches {
   /** Drops everything of one VPID and PCID: they do not know of global pages. */
   public void dropSpace(long ofSpace) {
     dropIf(Key.VPID_2 | Key.PCID_2, ofSpace << Key.SPACE_SHIFT);
+  }
+
+  /** Drops what leads to an address, in the current space. */
+  public void dropPath(long address, PagingFormat format) {
+    for (int level = LOWEST; level <= format.levels(); level++) {
+      Cache cache = byLevel[level];
+      int slot =
+          cache == null
+              ? Cache.NONE
+              : cache.peek(Key.second(address, format.shift(level), 0, space));
+      if (cache != null && slot >= 0) {
+        cache.remove(slot);
+      }
+    }
   }
 
   private void dropIf(long mask, long match) {

@@ -3,7 +3,6 @@ package dev.quire.hw.kernel;
 
 import dev.quire.api.address.Addresses;
 import dev.quire.api.address.Gva;
-import dev.quire.api.address.Mfn;
 import dev.quire.api.hw.Counters;
 import dev.quire.api.hw.FrameMapper;
 import dev.quire.api.hw.HwEvent;
@@ -31,10 +30,9 @@ import org.jspecify.annotations.Nullable;
  * as low as the paging-structure caches allow and succeeds if nothing needs to be written; whatever
  * else it meets, it leaves to descend.
  *
- * <p>With a {@link NestedDimension}, tables lie at guest-physical addresses: each is {@link
- * #located} in the machine before it is read, and so is the page in the end. What is above the
- * entries of a level is then the machine address of their table, in the paging-structure caches
- * too: those are combined mappings.
+ * <p>With a {@link NestedDimension}, each table is {@link #located} in the machine before it is
+ * read, and so is the page in the end. What is known above a level then has the machine address of
+ * the table, in the paging-structure caches too: those are combined mappings.
  */
 public final class TableWalker extends Walker {
   private static final WalkerParts PARTS =
@@ -54,7 +52,6 @@ public final class TableWalker extends Walker {
   private static final @Nullable Cache PDPTE = STRUCTURES.level(3);
   private static final @Nullable Cache PML4E = STRUCTURES.level(4);
   private static final @Nullable Cache PML5E = STRUCTURES.level(5);
-  private static final boolean CACHES = STRUCTURES.exist();
   private static final long[] COUNTERS =
       HARDWARE == null ? new Counters().values() : HARDWARE.counters().values();
   private static final int REFERENCES = HwEvent.REFERENCES_1.ordinal() - 1;
@@ -67,8 +64,11 @@ public final class TableWalker extends Walker {
 
   private static final @Nullable NestedDimension NESTED =
       HARDWARE == null ? null : HARDWARE.nested();
+  private static final boolean FAST = STRUCTURES.exist() || NESTED != null;
   private static final boolean ROOT_IN_MEMORY = NESTED != null && !NESTED.rules().isEpt();
+  private static final boolean SWITCHING = HARDWARE != null && HARDWARE.switching();
   private static final long CARRIED = EntryStep.CARRIED;
+  private static final long SWITCHED = EntryStep.SWITCHED;
 
   /** The answer of a walk that lost a race for an entry: begin again. */
   private static final long RETRY = EntryStep.NEEDS_ACCESSED | 1L << 61;
@@ -85,6 +85,9 @@ public final class TableWalker extends Walker {
    */
   private static int readFrom;
 
+  /** With a switching bit: whether the walk goes on in nested mode. */
+  private static boolean switched;
+
   /** For {@link Specializer}. */
   public TableWalker() {}
 
@@ -96,8 +99,9 @@ public final class TableWalker extends Walker {
       return Translation.fault(FaultRule.NOT_CANONICAL, 0, 0);
     }
     COUNTERS[WALKS]++;
-    readFrom = CACHES ? 1 : LEVELS + 1;
-    if (CACHES) {
+    switched = false;
+    readFrom = FAST ? 1 : LEVELS + 1;
+    if (FAST) {
       long above = table1(context, access);
       long result = above < 0 || EntryStep.isPage(above) ? above : lastStep(context, above, access);
       if (result > 0
@@ -116,7 +120,9 @@ public final class TableWalker extends Walker {
   /** The second dimension of the address that the guest's tables have given. */
   private static long last(long guest, long access) {
     readFrom = readFrom <= LEVELS ? NestedDimension.LAST : readFrom;
-    return Objects.requireNonNull(NESTED).last(guest, access, FORMAT);
+    return SWITCHING && !switched
+        ? guest
+        : Objects.requireNonNull(NESTED).last(guest, access, FORMAT);
   }
 
   /**
@@ -126,6 +132,7 @@ public final class TableWalker extends Walker {
    */
   private long fromTheRoot(PagingContext context, long linear, long access) {
     int from = readFrom;
+    switched = false;
     REPEATED.keep(from, LEVELS);
     long result = walk(context, Addresses.gva(linear), access, null, true, null);
     if (NESTED != null && result >= 0) {
@@ -179,7 +186,7 @@ public final class TableWalker extends Walker {
     if (table < 0) {
       return table;
     }
-    long[] frame = tableFrame(table, frames);
+    long[] frame = EntryStep.frame(MEMORY, table, frames);
     if (frame == null) {
       return Verdict.malformed(context, FaultRule.TABLE_NOT_MEMORY, level, access);
     }
@@ -195,6 +202,7 @@ public final class TableWalker extends Walker {
     if (below < 0) {
       return below;
     }
+    maySwitch(entry, level);
     boolean page = EntryStep.isPage(below);
     note(above, entry, page, level, access);
     long result =
@@ -204,10 +212,9 @@ public final class TableWalker extends Walker {
     if (result < 0 || result == RETRY) {
       return result;
     }
-    if (!update) {
-      return result & ~EntryStep.NEEDS_ACCESSED;
-    }
-    return assist(frame, at, entry, page, result, access);
+    return update
+        ? assist(frame, at, entry, page, result, access)
+        : result & ~EntryStep.NEEDS_ACCESSED;
   }
 
   private static void note(long above, long entry, boolean page, int level, long access) {
@@ -220,8 +227,10 @@ public final class TableWalker extends Walker {
   /** The rights check, and whether the second dimension lets A and D be written. */
   private static long permitted(PagingContext context, long page, int level, long access) {
     long result = Verdict.checked(context, page, access);
-    int top = REGISTER_ROOT ? LEVELS - 1 : LEVELS; // a PDPTE has neither A nor D
-    return NESTED == null || result < 0 ? result : NESTED.permitUpdates(level, top, result);
+    int top = REGISTER_ROOT || SWITCHING ? LEVELS - 1 : LEVELS; // a PDPTE has neither A nor D
+    return NESTED == null || result < 0 || SWITCHING && !switched
+        ? result
+        : NESTED.permitUpdates(level, top, result);
   }
 
   /**
@@ -243,21 +252,23 @@ public final class TableWalker extends Walker {
   }
 
   private static long registerStep(PagingContext context, long access, @Nullable WalkTrace trace) {
-    if (NESTED != null && ROOT_IN_MEMORY) {
-      return NESTED.pdpte(context, access, FORMAT);
-    }
-    long entry = context.pdptes()[FORMAT.index(access, LEVELS)];
-    if (trace != null) {
-      trace.step(LEVELS, -1, entry, access << 7 >> 7, FORMAT);
-    }
-    return (entry & PageEntry.P) == 0
-        ? Verdict.notPresent(context, LEVELS, access)
-        : entry & FRAME | CARRIED;
+    return NESTED != null && ROOT_IN_MEMORY
+        ? NESTED.pdpte(context, access, FORMAT)
+        : EntryStep.register(context, access, FORMAT, trace);
   }
 
   /** Above a level, with the table moved to where it lies in the machine; or a fault. */
   private static long located(long above, long access, int level) {
-    return NESTED == null ? above : NESTED.table(above, entryAddress(above, access, level), level);
+    return NESTED == null || SWITCHING && !switched
+        ? above
+        : NESTED.table(above, entryAddress(above, access, level), level);
+  }
+
+  /** A marked entry of the root switches to nested mode. */
+  private static void maySwitch(long entry, int level) {
+    if (SWITCHING && level == LEVELS) {
+      switched = (entry & PageEntry.SWITCHES) != 0;
+    }
   }
 
   /** Where an entry lies in the address space of the tables. */
@@ -273,13 +284,6 @@ public final class TableWalker extends Walker {
     long table = located(above, access, level);
     readFrom = table < 0 ? Math.max(readFrom, level) : readFrom;
     return table < 0 ? LEAVE : table;
-  }
-
-  private static long @Nullable [] tableFrame(long above, @Nullable FrameMapper frames) {
-    long number = (above & PageEntry.FRAME) >>> PagingFormat.PAGE_SHIFT;
-    @Mfn
-    long mfn = frames == null ? Addresses.mfn(number) : frames.toMachine(Addresses.gfn(number));
-    return mfn == FrameMapper.NONE ? null : MEMORY.frameToRead(mfn);
   }
 
   private static long lastStep(PagingContext context, long above, long access) {
@@ -359,9 +363,10 @@ public final class TableWalker extends Walker {
       readFrom = Math.max(readFrom, level);
       return EntryStep.isPage(other) ? other : LEAVE; // a fault, or a table whose A bit must be set
     }
+    maySwitch(entry, level);
     long below = arrived(entry & FRAME | EntryStep.carried(above, entry), access, level - 1);
     if (cache != null && (NESTED == null || below >= 0)) {
-      cache.put(prefix(access, level), below);
+      cache.put(prefix(access, level), SWITCHING && switched ? below | SWITCHED : below);
     }
     return below;
   }
@@ -369,7 +374,8 @@ public final class TableWalker extends Walker {
   private static long entering(int level, long value) {
     COUNTERS[PSC_HITS + level]++;
     readFrom = LEVELS + 1;
-    return value;
+    switched = SWITCHING && (value & SWITCHED) != 0;
+    return SWITCHING ? value & ~SWITCHED : value;
   }
 
   private static long prefix(long access, int level) {
@@ -388,12 +394,6 @@ public final class TableWalker extends Walker {
 
   @Override
   public void touch(long[] operations, int from) {
-    long all = 0;
-    for (int i = from; i < from + 8; i++) {
-      long[] frame = HINTS.frames()[FrameHints.index(FORMAT, operations[i], 1)];
-      int position = FORMAT.index(operations[i], 1);
-      all += frame[HALF_ENTRIES ? position >>> 1 : position];
-    }
-    touched = all;
+    touched = HINTS.touch(FORMAT, HALF_ENTRIES, operations, from);
   }
 }

@@ -34,8 +34,19 @@ public record TlbParts(
   /** Builds the TLBs of a CPU. */
   public static TranslationCache build(
       TlbGeometry geometry, AddressSpaces spaces, Counters counters, long seed) {
+    TlbParts parts = of(geometry, geometry.second(), spaces, counters, seed);
+    return Specializer.specialise(TranslationCache.class, TlbHierarchy.class, parts);
+  }
+
+  /** The constants, with these TLBs as the second level. */
+  static TlbParts of(
+      TlbGeometry geometry,
+      List<Tlb> secondLevel,
+      AddressSpaces spaces,
+      Counters counters,
+      long seed) {
     @Nullable Cache[] bySize = new @Nullable Cache[TlbGeometry.SIZES];
-    for (Tlb tlb : geometry.second()) {
+    for (Tlb tlb : secondLevel) {
       CacheParts parts = new CacheParts(tlb.array(), geometry.replacement(), seed);
       Cache cache = Specializer.specialise(Cache.class, AssocCache.class, parts);
       for (int size = 0; size < bySize.length; size++) {
@@ -43,8 +54,7 @@ public record TlbParts(
       }
     }
     List<Optional<Cache>> second = Arrays.stream(bySize).map(Optional::ofNullable).toList();
-    TlbParts parts = new TlbParts(geometry, spaces, counters, second, seed);
-    return Specializer.specialise(TranslationCache.class, TlbHierarchy.class, parts);
+    return new TlbParts(geometry, spaces, counters, second, seed);
   }
 
   /** The second-level TLB for a size of page, or null. */

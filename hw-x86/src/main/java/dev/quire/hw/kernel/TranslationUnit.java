@@ -3,7 +3,6 @@ package dev.quire.hw.kernel;
 
 import dev.quire.api.address.Addresses;
 import dev.quire.api.address.Gva;
-import dev.quire.api.address.Maddr;
 import dev.quire.api.hw.ControlBlock;
 import dev.quire.api.hw.Counters;
 import dev.quire.api.hw.HwEvent;
@@ -28,8 +27,8 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * What translates for one CPU: TLBs, paging-structure caches, and for each paging format in use a
- * walker and a loop, specialised when the format is first used. Knows which address space is
- * current and passes invalidations on to all that cache.
+ * walker and a loop, specialised when the format is first used. Knows which address space and which
+ * second dimension are current.
  */
 public final class TranslationUnit {
   /** Linear addresses outside long mode, and physical ones with paging off: 32 bits. */
@@ -42,24 +41,18 @@ public final class TranslationUnit {
 
   private final CpuProfile profile;
   private final Counters counters;
-  private final StructureCaches structures;
-  private final AddressSpaces spaces;
+  private final CachedMappings mappings;
   private final @Nullable TranslationCache cache;
   private final boolean trained;
   private final PagingContext paging;
   private final TranslationContext context = new TranslationContext();
-  private final ContextTags tags = new ContextTags();
   private final LoopSet.Base base;
   private final List<LoopSet> loopSets = new ArrayList<>();
 
   private @Nullable Loop loop;
 
-  /** Whether CR0.PG = 1: what the TLBs hold of the current tag may be used. */
-  private boolean paged;
-
   private @Nullable NestedDimension nested;
   private LoopSet loops;
-  private int vpid;
 
   /** The number of the VPID and the EPT root together. */
   private int tag;
@@ -69,27 +62,22 @@ public final class TranslationUnit {
   /**
    * The unit of a CPU.
    *
-   * @param structures its paging-structure caches
-   * @param spaces numbers of address spaces, shared with {@code cache}
-   * @param cache its TLBs, null for a CPU that caches nothing
+   * @param mappings all that it caches
    * @param trained whether new loops are trained before they are used
    */
   public TranslationUnit(
       CpuProfile profile,
       SparseMemory memory,
       Counters counters,
-      StructureCaches structures,
-      AddressSpaces spaces,
-      @Nullable TranslationCache cache,
+      CachedMappings mappings,
       boolean trained) {
     this.profile = profile;
     this.counters = counters;
-    this.structures = structures;
-    this.spaces = spaces;
-    this.cache = cache;
+    this.mappings = mappings;
+    this.cache = mappings.cache();
     this.trained = trained;
     this.paging = new PagingContext(profile);
-    this.base = new LoopSet.Base(memory, counters, structures, cache, paging);
+    this.base = new LoopSet.Base(memory, counters, mappings, paging);
     this.loops = new LoopSet(base);
     loopSets.add(loops);
   }
@@ -98,14 +86,8 @@ public final class TranslationUnit {
   void load(ControlBlock block) {
     paging.load(block.registers());
     PagingRules rules = paging.rules();
-    paged = rules != null;
+    tag = mappings.enter(block.tag(), block.nested(), rules != null);
     enter(block.nested());
-    vpid = block.tag();
-    if (tags.isFull(vpid, block.nested())) {
-      dropAll();
-      tags.clear();
-    }
-    tag = tags.of(vpid, block.nested());
     if (rules == null) {
       loop = loops.unpaged();
       stale = true;
@@ -136,16 +118,13 @@ public final class TranslationUnit {
         return each;
       }
     }
-    LoopSet made = new LoopSet(base, SecondDimension.rules(profile, wanted));
+    LoopSet made = new LoopSet(base, SecondDimension.rules(profile, wanted), wanted.switchingBit);
     loopSets.add(made);
     return made;
   }
 
   private void activate(Loop wanted, PagingRules rules, long privilege) {
-    if (!spaces.admit(tag, paging.pcid())) {
-      dropAll();
-    }
-    structures.space(spaces.find(tag, paging.pcid()));
+    mappings.enterSpace(paging.pcid());
     context.set(
         rules.format(),
         tag,
@@ -169,7 +148,7 @@ public final class TranslationUnit {
         && context.pkru() == paging.pkru()
         && context.pkrs() == paging.pkrs()
         && context.privilege() == privilege
-        && spaces.find(tag, paging.pcid()) == structures.space();
+        && mappings.isCurrent(paging.pcid());
   }
 
   private Loop loopFor(PagingFormat format) {
@@ -202,10 +181,7 @@ public final class TranslationUnit {
     System.arraycopy(counted, 0, counters.values(), 0, counted.length);
     paging.set(real);
     stale = true;
-    structures.reset();
-    if (cache != null) {
-      cache.reset();
-    }
+    mappings.reset();
   }
 
   /** Runs probes; see {@link Loop#run}. */
@@ -255,6 +231,21 @@ public final class TranslationUnit {
     return cache;
   }
 
+  /** All that is cached, for invalidation. */
+  CachedMappings mappings() {
+    return mappings;
+  }
+
+  /** After a nested fault: what led to it is not used again. */
+  void dropPath(@Gva long linear) {
+    PagingRules rules = paging.rules();
+    NestedDimension dimension = nested;
+    if (dimension != null) {
+      PagingFormat format = rules == null ? PagingFormat.FOUR_LEVEL : rules.format();
+      mappings.dropPath(paging.pcid(), linear, format, dimension);
+    }
+  }
+
   /** The second dimension now in force, null for none. */
   @Nullable NestedDimension nested() {
     return nested;
@@ -263,107 +254,5 @@ public final class TranslationUnit {
   /** The walkers' view of the registers. */
   PagingContext paging() {
     return paging;
-  }
-
-  // ---- invalidation: always of the TLBs and the paging-structure caches together ----
-
-  void dropAll() {
-    structures.dropAll();
-    if (cache != null) {
-      cache.dropAll();
-    }
-  }
-
-  /** Everything of a VPID or ASID, by way of whatever root. */
-  void dropTag(int ofVpid) {
-    dropContext(ofVpid);
-    for (int i = 0; i < tags.size(); i++) {
-      if (tags.vpid(i) == ofVpid) {
-        dropContext(tags.at(i));
-      }
-    }
-  }
-
-  /** Everything made by way of an EPT root. */
-  void dropRoot(@Maddr long root) {
-    for (int i = 0; i < tags.size(); i++) {
-      if (tags.isOf(i, root)) {
-        dropContext(tags.at(i));
-      }
-    }
-  }
-
-  /** Everything made by way of any EPT root. */
-  void dropRoots() {
-    for (int i = 0; i < tags.size(); i++) {
-      dropContext(tags.at(i));
-    }
-  }
-
-  private void dropContext(int number) {
-    structures.dropVpid(spaces.findVpid(number));
-    if (cache != null) {
-      cache.dropTag(number);
-    }
-  }
-
-  /** Everything of the current tag, which is what a guest can drop. */
-  void dropCurrentTag() {
-    dropContext(tag);
-  }
-
-  /**
-   * The TLBs, if what is current to them is the current tag: with paging off it is another one, and
-   * they hold nothing of this.
-   */
-  private @Nullable TranslationCache currentCache() {
-    return paged ? cache : null;
-  }
-
-  /** What is not global, of the current tag. */
-  void dropNonGlobal() {
-    structures.dropVpid(spaces.findVpid(tag));
-    TranslationCache current = currentCache();
-    if (current != null) {
-      current.dropNonGlobal();
-    }
-  }
-
-  /** What is not global of one PCID, of the current tag. */
-  void dropPcid(int pcid) {
-    structures.dropSpace(spaces.find(tag, pcid));
-    TranslationCache current = currentCache();
-    if (current != null) {
-      current.dropPcid(pcid);
-    }
-  }
-
-  /** One page of one PCID, of the current tag; its structure entries go whatever their address. */
-  void dropPage(int pcid, @Gva long linear, boolean globals) {
-    structures.dropSpace(spaces.find(tag, pcid));
-    TranslationCache current = currentCache();
-    if (current != null) {
-      current.dropPage(pcid, wrapped(linear), globals);
-    }
-  }
-
-  /** One page of any VPID or ASID, for the hypervisor: every PCID of it, by way of any root. */
-  void dropLinear(int ofVpid, @Gva long linear) {
-    dropLinearOf(ofVpid, linear);
-    for (int i = 0; i < tags.size(); i++) {
-      if (tags.vpid(i) == ofVpid) {
-        dropLinearOf(tags.at(i), linear);
-      }
-    }
-  }
-
-  private void dropLinearOf(int number, @Gva long linear) {
-    if (number != tag || !paged) {
-      dropContext(number); // more than was asked for, which is always allowed
-      return;
-    }
-    for (int slot = 1; slot <= spaces.pcids(); slot++) {
-      dropPage(spaces.pcid(slot), linear, true);
-    }
   }
 }

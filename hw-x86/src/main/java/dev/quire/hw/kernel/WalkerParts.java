@@ -23,10 +23,12 @@ public record WalkerParts(PagingFormat format, SparseMemory memory, @Nullable Ha
    * @param structures its paging-structure caches
    * @param counters its counters
    * @param nested the second dimension; null if tables hold machine addresses
+   * @param switching whether a walk is in the first dimension until a marked entry of the root
    */
   public record Hardware(
       PagingContext context,
       StructureCaches structures,
       Counters counters,
-      @Nullable NestedDimension nested) {}
+      @Nullable NestedDimension nested,
+      boolean switching) {}
 }

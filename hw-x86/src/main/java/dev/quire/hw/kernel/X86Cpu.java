@@ -157,6 +157,7 @@ public final class X86Cpu implements Cpu {
       default -> {
         event = HwEvent.NESTED_FAULTS;
         reason = ExitReason.NESTED_FAULT;
+        translation.dropPath(linear);
       }
     }
     counters.values()[event.ordinal()]++;
@@ -174,59 +175,59 @@ public final class X86Cpu implements Cpu {
 
   @Override
   public void flush() {
-    translation.dropAll();
+    translation.mappings().dropAll();
   }
 
   @Override
   public void flushTag(int tag) {
-    translation.dropTag(tag);
+    translation.mappings().dropAsid(tag);
   }
 
   @Override
   public void flushLinear(int tag, @Gva long linear) {
-    translation.dropLinear(tag, linear);
+    translation.mappings().dropLinear(tag, translation.wrapped(linear));
   }
 
   @Override
   public void invept(@Maddr long root) {
     count(HwEvent.INVEPT);
-    translation.dropRoot(root);
+    translation.mappings().dropRoot(root);
   }
 
   @Override
   public void inveptAll() {
     count(HwEvent.INVEPT);
-    translation.dropRoots();
+    translation.mappings().dropRoots();
   }
 
   @Override
   public void invvpidAddress(int vpid, @Gva long linear) {
     count(HwEvent.INVVPID);
-    translation.dropLinear(vpid, linear);
+    translation.mappings().dropLinear(vpid, translation.wrapped(linear));
   }
 
   @Override
   public void invvpidContext(int vpid) {
     count(HwEvent.INVVPID);
-    translation.dropTag(vpid);
+    translation.mappings().dropTag(vpid);
   }
 
   @Override
   public void invvpidAll() {
     count(HwEvent.INVVPID);
-    translation.dropAll();
+    translation.mappings().dropTags();
   }
 
   @Override
   public void invvpidContextNonGlobal(int vpid) {
     count(HwEvent.INVVPID);
-    translation.dropTag(vpid);
+    translation.mappings().dropNonGlobal(vpid);
   }
 
   @Override
   public void invlpga(@Gva long linear, int asid) {
     count(HwEvent.INVLPGA);
-    translation.dropLinear(asid, linear);
+    translation.mappings().dropLinear(asid, translation.wrapped(linear));
   }
 
   private void count(HwEvent event) {
@@ -249,7 +250,7 @@ public final class X86Cpu implements Cpu {
   private void flushIfAsked() {
     long asked = flushesAsked;
     if (asked != flushesDone) {
-      translation.dropAll();
+      translation.mappings().dropAll();
       counters.values()[HwEvent.FLUSHES_ALL.ordinal()]++;
       flushesDone = asked;
     }

@@ -20,7 +20,8 @@ final class TlbPresets {
   private static final String INTEL =
       "Intel 64 and IA-32 Architectures Optimization Reference Manual, ";
   private static final String ASSUMED =
-      "; assumed: true LRU, and paging-structure caches of 32 PDEs, 4 PDPTEs, 4 PML4Es, 2 PML5Es";
+      "; assumed: true LRU, and paging-structure caches of 32 PDEs, 4 PDPTEs, 4 PML4Es, 2 PML5Es, for nested"
+          + " tables the same and a nested TLB of 16 entries";
 
   private static final int K4 = 1;
   private static final int M2 = 2;

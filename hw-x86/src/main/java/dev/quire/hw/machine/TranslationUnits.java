@@ -7,6 +7,8 @@ import dev.quire.api.hw.TlbGeometry;
 import dev.quire.api.hw.TranslationCache;
 import dev.quire.api.hw.TranslationCacheFactory;
 import dev.quire.hw.kernel.AddressSpaces;
+import dev.quire.hw.kernel.CachedMappings;
+import dev.quire.hw.kernel.NestedCaches;
 import dev.quire.hw.kernel.StructureCaches;
 import dev.quire.hw.kernel.TlbParts;
 import dev.quire.hw.kernel.TranslationUnit;
@@ -26,8 +28,10 @@ final class TranslationUnits {
             ? StructureCaches.none()
             : new StructureCaches(geometry.structures(), geometry.replacement(), seed);
     TranslationCache cache = cacheOf(spec, cpu, geometry, spaces, counters, seed);
-    return new TranslationUnit(
-        spec.profile(), memory, counters, structures, spaces, cache, spec.trained());
+    NestedCaches nested =
+        geometry == null ? NestedCaches.none() : NestedCaches.of(geometry, counters, seed);
+    CachedMappings mappings = new CachedMappings(structures, spaces, cache, nested);
+    return new TranslationUnit(spec.profile(), memory, counters, mappings, spec.trained());
   }
 
   private static @Nullable TranslationCache cacheOf(

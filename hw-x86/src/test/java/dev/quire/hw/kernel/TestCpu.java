@@ -17,6 +17,8 @@ final class TestCpu {
   final AddressSpaces spaces = new AddressSpaces();
   final StructureCaches structures;
   final @Nullable TranslationCache cache;
+  final NestedCaches nested;
+  final CachedMappings mappings;
   final X86Cpu cpu;
 
   TestCpu(MachineSpec spec) {
@@ -35,9 +37,10 @@ final class TestCpu {
         factory != null
             ? factory.create(0, counters)
             : tlb == null ? null : TlbParts.build(tlb, spaces, counters, spec.seed());
+    nested = tlb == null ? NestedCaches.none() : NestedCaches.of(tlb, counters, spec.seed());
+    mappings = new CachedMappings(structures, spaces, cache, nested);
     TranslationUnit unit =
-        new TranslationUnit(
-            spec.profile(), memory, counters, structures, spaces, cache, spec.trained());
+        new TranslationUnit(spec.profile(), memory, counters, mappings, spec.trained());
     cpu =
         new X86Cpu(0, spec.profile(), memory, new ControlRegisters(spec.profile()), counters, unit);
   }

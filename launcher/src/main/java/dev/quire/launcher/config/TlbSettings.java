@@ -3,6 +3,7 @@ package dev.quire.launcher.config;
 
 import dev.quire.api.hw.TlbGeometry;
 import dev.quire.api.hw.TlbGeometry.Array;
+import dev.quire.api.hw.TlbGeometry.Nested;
 import dev.quire.api.hw.TlbGeometry.Replacement;
 import dev.quire.api.hw.TlbGeometry.Tlb;
 import java.util.ArrayList;
@@ -18,6 +19,8 @@ import java.util.Optional;
  * @param instructions first-level instruction TLBs
  * @param second second-level TLBs
  * @param structures paging-structure caches
+ * @param nested nested TLBs
+ * @param nestedStructures nested paging-structure caches
  * @param replacement how a victim is chosen
  */
 public record TlbSettings(
@@ -26,6 +29,8 @@ public record TlbSettings(
     Optional<List<Tlb>> instructions,
     Optional<List<Tlb>> second,
     Optional<List<Array>> structures,
+    Optional<List<Tlb>> nested,
+    Optional<List<Array>> nestedStructures,
     Optional<Replacement> replacement) {
 
   /** The entries that paging-structure caches hold, from level 2 up. */
@@ -41,7 +46,9 @@ public record TlbSettings(
             tlbs(section, "data"),
             tlbs(section, "instructions"),
             tlbs(section, "second"),
-            structures(section),
+            structures(section, "structures"),
+            tlbs(section, "nested"),
+            structures(section, "nested-structures"),
             section.has("replacement")
                 ? Optional.of(section.choice("replacement", Replacement.class))
                 : Optional.empty());
@@ -78,11 +85,11 @@ public record TlbSettings(
     return size;
   }
 
-  private static Optional<List<Array>> structures(Section section) {
-    if (!section.has("structures")) {
+  private static Optional<List<Array>> structures(Section section, String key) {
+    if (!section.has(key)) {
       return Optional.empty();
     }
-    Section structures = section.section("structures");
+    Section structures = section.section(key);
     List<Array> arrays = new ArrayList<>();
     for (String entry : STRUCTURES) {
       arrays.add(structures.has(entry) ? whole(structures.section(entry)) : Array.NONE);
@@ -119,7 +126,10 @@ public record TlbSettings(
           instructions.orElse(base.instructions()),
           second.orElse(base.second()),
           structures.orElse(base.structures()),
-          replacement.orElse(base.replacement()));
+          replacement.orElse(base.replacement()),
+          new Nested(
+              nested.orElse(base.nested().tlbs()),
+              nestedStructures.orElse(base.nested().structures())));
     } catch (IllegalArgumentException e) {
       throw new Setting<>("", preset.place().replaceFirst("\\.preset$", ""))
           .bad(String.valueOf(e.getMessage()), e);
@@ -132,6 +142,8 @@ public record TlbSettings(
         || instructions.isPresent()
         || second.isPresent()
         || structures.isPresent()
+        || nested.isPresent()
+        || nestedStructures.isPresent()
         || replacement.isPresent();
   }
 }

@@ -136,9 +136,9 @@ public final class JsonReport {
       tlbs("data", tlb.data());
       tlbs("instructions", tlb.instructions());
       tlbs("second", tlb.second());
-      json.writeArrayPropertyStart("structures");
-      tlb.structures().forEach(this::array);
-      json.writeEndArray();
+      structures("structures", tlb.structures());
+      tlbs("nested", tlb.nested().tlbs());
+      structures("nested-structures", tlb.nested().structures());
     }
     json.writeEndObject();
   }
@@ -157,6 +157,12 @@ public final class JsonReport {
       shape(tlb.array());
       json.writeEndObject();
     }
+    json.writeEndArray();
+  }
+
+  private void structures(String key, List<TlbGeometry.Array> arrays) {
+    json.writeArrayPropertyStart(key);
+    arrays.forEach(this::array);
     json.writeEndArray();
   }
 
