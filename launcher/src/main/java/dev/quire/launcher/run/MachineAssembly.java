@@ -2,6 +2,7 @@
 package dev.quire.launcher.run;
 
 import com.google.inject.Inject;
+import dev.quire.api.address.Addresses;
 import dev.quire.api.domain.DomainSpec;
 import dev.quire.api.domain.DomainSpec.Placement;
 import dev.quire.api.guest.InputException;
@@ -93,7 +94,10 @@ final class MachineAssembly {
     long bytes = guest.frames() << 12;
     long more = Math.max((bytes / 8 & -4096L) + (64L << 20), guest.pool() << 12);
     if (guest.placement() != Placement.IDENTITY) {
-      return List.of(new Ram(0, bytes + more));
+      long block =
+          Addresses.PAGE_SIZE << guest.largestOrder(); // frames are given out in such blocks
+      long end = guest.memory().get(guest.memory().size() - 1).end();
+      return List.of(new Ram(0, (end + block - 1 & -block) + more));
     }
     List<Ram> ram = new ArrayList<>(guest.memory());
     if (tables) {
