@@ -1,9 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.quire.api.domain;
 
-import java.util.EnumSet;
-import java.util.Set;
-
 /**
  * What a guest frame is, as the p2m says: Xen's {@code p2m_type_t}, by its numbers. The groups
  * decide what software may do with the frame, the rights what hardware may do to it under nested
@@ -82,17 +79,19 @@ public enum P2mType {
   private final boolean readable;
   private final boolean writable;
   private final boolean executable;
-  private final Set<Group> groups;
+
+  /** Bits by ordinal: asked for every frame of an audit, and at every nested fault. */
+  private final int groups;
 
   P2mType(String rights, Group... groups) {
     this.readable = rights.contains("r");
     this.writable = rights.contains("w");
     this.executable = rights.contains("x");
-    EnumSet<Group> all = EnumSet.noneOf(Group.class);
+    int all = 0;
     for (Group group : groups) {
-      all.add(group);
+      all |= 1 << group.ordinal();
     }
-    this.groups = Set.copyOf(all);
+    this.groups = all;
   }
 
   /** The type of a number, 0 to 15. */
@@ -102,7 +101,7 @@ public enum P2mType {
 
   /** Whether the type belongs to {@code group}. */
   public boolean is(Group group) {
-    return groups.contains(group);
+    return (groups >>> group.ordinal() & 1) != 0;
   }
 
   /** RAM that is there, or a grant or foreign frame ({@code p2m_is_any_ram}). */

@@ -19,6 +19,12 @@ public interface TranslationCache {
   long MISS = 0;
 
   /**
+   * Tags from here on stand for a VPID and an EPT root together: those of combined mappings (SDM
+   * vol. 3, 29.4.1). Which, only the CPU knows.
+   */
+  int COMBINED_TAGS = 1 << 16;
+
+  /**
    * Serves accesses from {@code from} on, as long as each is a hit that has the rights it needs
    * (and D, if it writes), and writes the machine addresses into {@code reached}. A cache that
    * knows how to do this fast may stop early for any reason; whatever it does not serve comes to
@@ -120,7 +126,7 @@ public interface TranslationCache {
      * One entry.
      *
      * @param where which structure holds it, for messages
-     * @param tag VPID or ASID
+     * @param tag VPID or ASID, or one of {@link #COMBINED_TAGS}
      * @param pcid process-context identifier; meaningless for global entries
      * @param linear first linear address of what the entry covers, sign-extended from 57 bits
      * @param shift log2 of what the entry covers

@@ -50,8 +50,9 @@ public final class Disturber {
     this.findings = new Findings(findings);
     memory = new GuestMemory(domain);
     checks = new BitmapChecks(this.findings);
-    log = new LogDirtyRounds(memory, this.findings, checks);
-    vram = new VramTracking(memory, this.findings, checks);
+    TypeUse types = new TypeUse();
+    log = new LogDirtyRounds(memory, this.findings, checks, types);
+    vram = new VramTracking(memory, this.findings, types);
     balloon = new Balloon(memory, this.findings);
     swaps = new BackendSwaps(memory, balloon, toolstack, plan.among(), this.findings);
     audit = new Audit(domain, this.findings);
@@ -59,7 +60,7 @@ public final class Disturber {
         List.of(
             log,
             vram,
-            new TypeChanges(memory, this.findings, log, vram),
+            new TypeChanges(memory, this.findings, log, vram, types),
             new SuperpageSplits(memory, this.findings),
             balloon,
             new Remapping(memory, this.findings, balloon),
@@ -190,6 +191,7 @@ public final class Disturber {
     facts.put("dirty bitmaps compared", checks.count());
     facts.put("  frames that had to be dirty", checks.mustBeDirty());
     facts.put("  frames that were", checks.dirty());
+    facts.put("written frames that range tracking forgot", vram.forgotten());
     facts.put("audits", audit.count());
     return facts;
   }

@@ -15,23 +15,19 @@ final class LogDirtyRounds implements Disturbance {
   private final GuestMemory memory;
   private final Findings findings;
   private final BitmapChecks checks;
+  private final TypeUse types;
   private @Nullable DirtyPages expected;
-  private boolean suspended;
 
-  LogDirtyRounds(GuestMemory memory, Findings findings, BitmapChecks checks) {
+  LogDirtyRounds(GuestMemory memory, Findings findings, BitmapChecks checks, TypeUse types) {
     this.memory = memory;
     this.findings = findings;
     this.checks = checks;
+    this.types = types;
   }
 
   @Override
   public String title() {
     return "log-dirty operations";
-  }
-
-  /** Somebody else uses types as the log does; it must not begin meanwhile. */
-  void suspend(boolean value) {
-    suspended = value;
   }
 
   boolean isOn() {
@@ -46,7 +42,7 @@ final class LogDirtyRounds implements Disturbance {
 
   @Override
   public boolean isPossible() {
-    return isOn() || !suspended && memory.isTranslated();
+    return types.isFreeFor(this) && memory.isTranslated();
   }
 
   @Override
@@ -69,6 +65,7 @@ final class LogDirtyRounds implements Disturbance {
   private String enable() {
     if (findings.done("enabling log-dirty mode", log()::enable)) {
       expected = new DirtyPages(memory, Addresses.gfn(0), memory.end());
+      types.set(this, true);
     }
     return "enabled log-dirty mode";
   }
@@ -94,6 +91,7 @@ final class LogDirtyRounds implements Disturbance {
     peek(since);
     findings.done("disabling log-dirty mode", log()::disable);
     expected = null;
+    types.set(this, false);
     return "disabled log-dirty mode";
   }
 }

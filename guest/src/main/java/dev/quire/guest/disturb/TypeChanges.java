@@ -10,8 +10,9 @@ import java.util.Random;
 
 /**
  * Changes memory between writable and write-and-tell: one frame at once; a range or all there is
- * lazily, by entries that trap when they are next used. While the dirty log or range tracking uses
- * those types, single frames are made to tell, which can only make the log longer.
+ * lazily, by entries that trap when they are next used. While the dirty log uses those types,
+ * single frames are made to tell, which can only make the log longer; while a range is tracked,
+ * which lives by the types alone, there are recalculations only.
  */
 final class TypeChanges implements Disturbance {
   private static final int MOST_FRAMES = 1 << 14;
@@ -20,15 +21,18 @@ final class TypeChanges implements Disturbance {
   private final Findings findings;
   private final LogDirtyRounds log;
   private final VramTracking vram;
+  private final TypeUse types;
   private boolean global;
   private @Gfn long first = Addresses.gfn(0);
   private long count;
 
-  TypeChanges(GuestMemory memory, Findings findings, LogDirtyRounds log, VramTracking vram) {
+  TypeChanges(
+      GuestMemory memory, Findings findings, LogDirtyRounds log, VramTracking vram, TypeUse types) {
     this.memory = memory;
     this.findings = findings;
     this.log = log;
     this.vram = vram;
+    this.types = types;
   }
 
   @Override
@@ -43,17 +47,15 @@ final class TypeChanges implements Disturbance {
 
   @Override
   public String happen(Random random) {
-    boolean free = !log.isOn() && !vram.isOn();
+    int choices = vram.isOn() ? 1 : log.isOn() ? 2 : 4;
     String done =
-        switch (random.nextInt(free ? 4 : 2)) {
-          case 0 -> one(random);
-          case 1 -> recalculate(random);
+        switch (random.nextInt(choices)) {
+          case 0 -> recalculate(random);
+          case 1 -> one(random);
           case 2 -> range(random);
           default -> all();
         };
-    boolean inUse = global || count > 0;
-    log.suspend(inUse);
-    vram.suspend(inUse);
+    types.set(this, global || count > 0);
     return done;
   }
 

@@ -8,21 +8,22 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * Tracks a range as a device model does its frame buffer: the first question about a range begins,
- * each further one must name every frame that was written since the last.
+ * each further one names the frames that were written since the last. Not while the log is on: both
+ * live by the same types, and a new round of the log makes the tracking forget.
  */
 final class VramTracking implements Disturbance {
   private static final int MOST_FRAMES = 1024;
 
   private final GuestMemory memory;
   private final Findings findings;
-  private final BitmapChecks checks;
+  private final TypeUse types;
   private @Nullable DirtyPages expected;
-  private boolean suspended;
+  private long forgotten;
 
-  VramTracking(GuestMemory memory, Findings findings, BitmapChecks checks) {
+  VramTracking(GuestMemory memory, Findings findings, TypeUse types) {
     this.memory = memory;
     this.findings = findings;
-    this.checks = checks;
+    this.types = types;
   }
 
   @Override
@@ -30,9 +31,13 @@ final class VramTracking implements Disturbance {
     return "questions about a tracked range";
   }
 
-  /** Somebody else uses types as tracking does; it must not begin meanwhile. */
-  void suspend(boolean value) {
-    suspended = value;
+  /**
+   * How many frames were written and not told of. Counted, and no finding: tracking lives by types
+   * alone, and a recalculation of the whole p2m (the log, a swap) takes a frame that was written
+   * for one that was not.
+   */
+  long forgotten() {
+    return forgotten;
   }
 
   boolean isOn() {
@@ -47,18 +52,21 @@ final class VramTracking implements Disturbance {
 
   @Override
   public boolean isPossible() {
-    return isOn() || !suspended && memory.isTranslated();
+    return types.isFreeFor(this) && memory.isTranslated();
   }
 
   @Override
   public String happen(Random random) {
     DirtyPages since = expected;
-    if (since == null || random.nextInt(8) == 0) {
+    if (since == null) {
       return begin(random);
+    }
+    if (random.nextInt(8) == 0) {
+      return end();
     }
     long[] bitmap = since.bitmap();
     if (ask(since, bitmap)) {
-      checks.compare("the tracked range", since, bitmap);
+      forgotten += since.missing(bitmap).size();
     }
     since.begin();
     return "asked about " + range(since);
@@ -70,7 +78,17 @@ final class VramTracking implements Disturbance {
     long count = Math.min(1 + random.nextInt(MOST_FRAMES), memory.end() - first);
     DirtyPages range = new DirtyPages(memory, first, count);
     expected = ask(range, range.bitmap()) ? range : null;
+    types.set(this, isOn());
     return "began to track " + range(range);
+  }
+
+  private String end() {
+    findings.done(
+        "ending the tracking of a range",
+        () -> memory.domain().logDirty().trackRange(Addresses.gfn(0), 0, new long[0]));
+    expected = null;
+    types.set(this, false);
+    return "ended the tracking of a range";
   }
 
   private boolean ask(DirtyPages range, long[] bitmap) {

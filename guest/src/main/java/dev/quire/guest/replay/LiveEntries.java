@@ -9,7 +9,10 @@ import dev.quire.api.x86.Cr4;
 import dev.quire.api.x86.Translation;
 import org.jspecify.annotations.Nullable;
 
-/** Looks into the TLBs and paging-structure caches for what could have spared a walk. */
+/**
+ * Looks into the TLBs and paging-structure caches for what could have spared a walk. The guest is
+ * alone on its machine, so combined mappings are its own.
+ */
 final class LiveEntries implements TranslationCache.EntryVisitor {
   private final long wanted;
   private final int mostShift;
@@ -53,7 +56,8 @@ final class LiveEntries implements TranslationCache.EntryVisitor {
       boolean fetch,
       long translation) {
     boolean ours =
-        tag == wantedTag && (pcid == wantedPcid || (translation & Translation.GLOBAL) != 0);
+        (tag == wantedTag || tag >= TranslationCache.COMBINED_TAGS)
+            && (pcid == wantedPcid || (translation & Translation.GLOBAL) != 0);
     ours &= (translation & needed) == needed;
     found |= ours && shift <= mostShift && (linear ^ wanted) >>> shift == 0;
   }

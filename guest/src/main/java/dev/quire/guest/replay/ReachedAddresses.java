@@ -6,6 +6,8 @@ import dev.quire.api.address.Gfn;
 import dev.quire.api.address.Mfn;
 import dev.quire.api.domain.Domain;
 import dev.quire.api.hw.FrameMapper;
+import dev.quire.api.hw.MachineSpec.Ram;
+import dev.quire.api.hw.OperationBlock;
 import java.util.Arrays;
 
 /**
@@ -33,10 +35,15 @@ final class ReachedAddresses {
   }
 
   /**
-   * The guest-physical address of a machine address, or {@link WalkResult#NOWHERE} if it is not the
-   * guest's.
+   * The guest-physical address of what an access reached, or {@link WalkResult#NOWHERE} if it is a
+   * machine address that is not the guest's or a device where the guest has RAM.
+   *
+   * @param reached as {@link OperationBlock#reached} says
    */
   long guestPhysical(long reached) {
+    if ((reached & OperationBlock.DEVICE) != 0) {
+      return device(reached & ~OperationBlock.DEVICE);
+    }
     @Mfn long mfn = Addresses.maddrToMfn(Addresses.maddr(reached));
     int at = (int) mfn & KEPT - 1;
     if (mfns[at] != mfn) {
@@ -49,8 +56,20 @@ final class ReachedAddresses {
         : Addresses.gfnToGpa(gfn, Addresses.pageOffset(reached));
   }
 
+  private long device(long guestPhysical) {
+    for (Ram range : domain.spec().memory()) {
+      if (guestPhysical >= range.start() && guestPhysical < range.end()) {
+        return WalkResult.NOWHERE;
+      }
+    }
+    return guestPhysical;
+  }
+
   /** What became of an access, for people. */
   String describe(long reached) {
+    if ((reached & OperationBlock.DEVICE) != 0) {
+      return String.format("reached a device at 0x%x", reached & ~OperationBlock.DEVICE);
+    }
     long guestPhysical = guestPhysical(reached);
     return guestPhysical == WalkResult.NOWHERE
         ? String.format("reached machine address 0x%x, which is not the guest's", reached)

@@ -124,7 +124,7 @@ class ExplanationTest {
     try (Workload workload = new ReplayFactory().open(Map.of("trace", file.toString()))) {
       WorkloadReport report =
           workload.run(
-              World.domain(workload.needs(), null),
+              Host.bare(null).domain(workload.needs()),
               Toolstack.NONE,
               (done, total) -> {
                 assertThat(done).isBetween(0L, total);

@@ -4,6 +4,7 @@ package dev.quire.hw.kernel;
 import dev.quire.api.address.Addresses;
 import dev.quire.api.address.Maddr;
 import dev.quire.api.hw.NestedPaging;
+import dev.quire.api.hw.TranslationCache;
 
 /**
  * Numbers that stand for the tags of cached translations. Linear mappings are those of a VPID;
@@ -12,7 +13,7 @@ import dev.quire.api.hw.NestedPaging;
  */
 final class ContextTags {
   private static final int MOST = 48;
-  private static final int FIRST = 1 << 16;
+  private static final int FIRST = TranslationCache.COMBINED_TAGS;
 
   private final int[] vpids = new int[MOST];
   private final long[] roots = new long[MOST];

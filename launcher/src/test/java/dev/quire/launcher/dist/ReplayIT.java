@@ -157,6 +157,36 @@ class ReplayIT {
     assertThat(ended.code()).isZero();
   }
 
+  @Test
+  void disturbedGuestUnderNestedPagingIsTheSameAndSoIsItsReport() throws Exception {
+    for (String name : new String[] {"one.json", "two.json"}) {
+      Ended ended =
+          assembled.run(
+              folder,
+              ("replay --paging hap-npt --disturb 3 --disturb-every 500 --swap-every 5000"
+                      + " --until 200000 --set domain.largest-page=2M"
+                      + " --set machine.features=[both-vendors] --json "
+                      + name
+                      + " "
+                      + example(SMALL))
+                  .split(" "));
+      assertThat(ended.err()).isEmpty();
+      assertThat(ended.out()).contains(" 0 differences");
+      assertThat(ended.code()).isZero();
+    }
+    assertThat(folder.resolve("one.json")).hasSameBinaryContentAs(folder.resolve("two.json"));
+    assertThat(folder.resolve("one.json"))
+        .content()
+        .contains("\"hap-npt to hap-ept\" : ", "\"frames that had to be dirty\" : ");
+  }
+
+  @Test
+  void swapsThatCannotBeAreRefused() throws Exception {
+    Ended ended = assembled.run(folder, "replay", "--swap-every", "100", example(SMALL));
+    assertThat(ended.code()).isEqualTo(2);
+    assertThat(ended.err()).startsWith("quire: swap-every: ").hasLineCount(1);
+  }
+
   /** Each of the recordings on each core that there is a preset of, and on none. */
   @Tag("long")
   @ParameterizedTest
