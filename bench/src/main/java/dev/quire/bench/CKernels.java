@@ -14,7 +14,7 @@ import java.util.List;
 /** The kernels in C, compiled here and now. */
 final class CKernels {
   private static final List<String> SOURCES =
-      List.of("stream.h", "cache.h", "memory.h", "rules.h", "limit.c", "same.c");
+      List.of("stream.h", "cache.h", "memory.h", "rules.h", "limit.c", "same.c", "nested.c");
 
   /** A kernel's name, its role, and how its source is compiled. */
   private record Variant(String name, Role role, String source, List<String> options) {}
@@ -26,10 +26,23 @@ final class CKernels {
           new Variant("same model", Role.SAME_MODEL, "same.c", List.of()),
           new Variant("same model, prefetch", Role.SAME_MODEL, "same.c", List.of("-DPREFETCH")));
 
+  private static final List<Variant> IN_TWO_DIMENSIONS =
+      List.of(new Variant("limit", Role.LIMIT, "nested.c", List.of()));
+
   private CKernels() {}
 
   /** The kernels, or none where there is no C compiler. */
   static List<Kernel> compile(Path directory) throws IOException, InterruptedException {
+    return compile(directory, "", VARIANTS);
+  }
+
+  /** The kernels that walk in two dimensions, or none where there is no C compiler. */
+  static List<Kernel> compileNested(Path directory) throws IOException, InterruptedException {
+    return compile(directory, "nested-", IN_TWO_DIMENSIONS);
+  }
+
+  private static List<Kernel> compile(Path directory, String prefix, List<Variant> variants)
+      throws IOException, InterruptedException {
     if (!exists("cc")) {
       return List.of();
     }
@@ -42,8 +55,8 @@ final class CKernels {
       }
     }
     List<Kernel> kernels = new ArrayList<>();
-    for (Variant variant : VARIANTS) {
-      Path program = directory.resolve(variant.name.replaceAll("[^a-z]+", "-"));
+    for (Variant variant : variants) {
+      Path program = directory.resolve(prefix + variant.name.replaceAll("[^a-z]+", "-"));
       List<String> line = new ArrayList<>(List.of("cc", "-O3", "-march=native"));
       line.addAll(variant.options);
       line.addAll(List.of(directory.resolve(variant.source).toString(), "-o", program.toString()));

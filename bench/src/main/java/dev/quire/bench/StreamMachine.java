@@ -19,6 +19,7 @@ import dev.quire.api.x86.Cr0;
 import dev.quire.api.x86.Cr4;
 import dev.quire.api.x86.Efer;
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 
 /** The machine that streams run on, and their address spaces; C kernels build the same. */
 public final class StreamMachine {
@@ -46,13 +47,27 @@ public final class StreamMachine {
 
   /** A machine with nothing mapped. */
   public StreamMachine() {
+    this(GEOMETRY);
+  }
+
+  private StreamMachine(@Nullable TlbGeometry geometry) {
     MachineSpec spec =
         MachineSpec.bare(CpuProfile.full(Vendor.INTEL, PHYSICAL_BITS))
             .withRam(List.of(new Ram(0, RAM)))
-            .withTlb(GEOMETRY)
+            .withTlb(geometry)
             .withTraining(true);
     machine = Services.only(MachineFactory.class).create(spec);
     tables = new StreamTables(number -> machine.memory().frame(Addresses.mfn(number)));
+  }
+
+  /** The same without any caches. */
+  static StreamMachine uncached() {
+    return new StreamMachine(null);
+  }
+
+  /** One past the last table. Unit: frames. */
+  long tables() {
+    return tables.end();
   }
 
   /** The machine. */

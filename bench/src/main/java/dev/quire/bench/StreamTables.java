@@ -46,10 +46,19 @@ final class StreamTables {
     long root = newTable();
     for (long page : stream.pages()) {
       long linear = page & Stream.LINEAR_PAGE;
-      long frame = FIRST_PAGE_FRAME + ((linear >>> 12) * SCATTER & SCATTERED);
-      map(root, linear, page & ~Stream.LINEAR_PAGE | frame << 12);
+      map(root, linear, page & ~Stream.LINEAR_PAGE | frameOf(linear) << 12);
     }
     return root;
+  }
+
+  /** The frame of the page at a linear address. */
+  static long frameOf(long linear) {
+    return FIRST_PAGE_FRAME + ((linear >>> 12) * SCATTER & SCATTERED);
+  }
+
+  /** One past the last table. Unit: frames. */
+  long end() {
+    return used;
   }
 
   /** The address of an empty table. */

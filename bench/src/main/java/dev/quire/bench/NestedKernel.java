@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.quire.bench;
+
+import dev.quire.api.address.Addresses;
+import dev.quire.api.hw.ControlBlock;
+import dev.quire.api.hw.Counters;
+import dev.quire.api.hw.Cpu;
+import dev.quire.api.hw.ExitReason;
+import dev.quire.api.hw.HwEvent;
+import dev.quire.api.hw.NestedPaging;
+import dev.quire.api.hw.OperationBlock;
+import dev.quire.api.x86.PageEntry;
+import java.nio.file.Path;
+import java.util.LinkedHashMap;
+import java.util.Map;
+
+/**
+ * Measures the machine on one stream under EPT, without caches, in a process of its own: {@code STREAM
+ * PASSES}. Every access walks both dimensions, 24 references.
+ */
+final class NestedKernel extends StreamRun {
+  /** Guest tables lie below, in frames from 1 on. */
+  private static final long NESTED_TABLES = 8192L << 12;
+
+  /** Read, write, execute: the bits that P, R/W and U/S are in other tables; and write-back. */
+  private static final long LEAF = PageEntry.P | PageEntry.RW | PageEntry.US | 6L << 3;
+
+  private final Cpu cpu;
+  private final ControlBlock control;
+  private final OperationBlock block;
+  private final int count;
+
+  private NestedKernel(Cpu cpu, ControlBlock control, Stream stream) {
+    this.cpu = cpu;
+    this.control = control;
+    count = stream.operations().length;
+    block = new OperationBlock(count);
+    System.arraycopy(stream.operations(), 0, block.operations(), 0, count);
+  }
+
+  public static void main(String[] arguments) throws Exception {
+    Stream stream = Stream.read(Path.of(arguments[0]));
+    StreamMachine machine = StreamMachine.uncached();
+    ControlBlock control = machine.addressSpace(stream, 1);
+    StreamTables nested =
+        new StreamTables(
+            number -> {
+              long frame = (NESTED_TABLES >>> 12) + number;
+              return machine.machine().memory().frame(Addresses.mfn(frame));
+            },
+            NESTED_TABLES);
+    long root = nested.newTable();
+    for (long table = 0; table < machine.tables(); table++) {
+      nested.map(root, table << 12, table << 12 | LEAF);
+    }
+    for (long page : stream.pages()) {
+      long physical = StreamTables.frameOf(page & Stream.LINEAR_PAGE) << 12;
+      nested.map(root, physical, physical | LEAF);
+    }
+    control.nested().format = NestedPaging.Format.EPT;
+    control.nested().root = Addresses.maddr(root);
+    new NestedKernel(machine.cpu(), control, stream).measure(Integer.parseInt(arguments[1]));
+  }
+
+  @Override
+  void pass() {
+    block.clear();
+    block.size(count);
+    ExitReason reason = cpu.enter(control, block, JavaKernel.BUDGET);
+    while (reason == ExitReason.PREEMPTED) {
+      reason = cpu.enter(control, block, JavaKernel.BUDGET);
+    }
+    if (reason != ExitReason.DONE) {
+      throw new IllegalStateException("the stream ended in " + reason);
+    }
+  }
+
+  @Override
+  void resetCounters() {
+    cpu.counters().reset();
+  }
+
+  @Override
+  Map<String, Long> counters() {
+    Counters counters = cpu.counters();
+    long references = 0;
+    for (int level = 1; level <= 5; level++) {
+      references += counters.values()[HwEvent.REFERENCES_1.ordinal() + level - 1];
+      for (int row = 0; row <= 5; row++) {
+        references += counters.values()[Counters.nestedReference(row, level)];
+      }
+    }
+    Map<String, Long> named = new LinkedHashMap<>();
+    named.put("walks", counters.get(HwEvent.WALKS));
+    named.put("references", references);
+    return named;
+  }
+
+  @Override
+  long[] reached() {
+    return block.reached();
+  }
+}
