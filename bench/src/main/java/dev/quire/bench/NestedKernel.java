@@ -15,8 +15,8 @@ import java.util.LinkedHashMap;
 import java.util.Map;
 
 /**
- * Measures the machine on one stream under EPT, without caches, in a process of its own: {@code STREAM
- * PASSES}. Every access walks both dimensions, 24 references.
+ * Measures the machine on one stream under EPT, without caches, in a process of its own: {@code
+ * STREAM PASSES}. Every access walks both dimensions, 24 references.
  */
 final class NestedKernel extends StreamRun {
   /** Guest tables lie below, in frames from 1 on. */

@@ -47,11 +47,13 @@ abstract class LogDirtyClause extends Clause {
             expectLogged(worlds.subject(), written.take());
             worlds.compareMemory();
             worlds.audit();
+            worlds.subject().auditP2m();
           }
           assertEquals(Errno.OK, finished(() -> log(worlds.subject()).disable()));
           assertFalse(log(worlds.subject()).isEnabled());
           program.steps(STEPS);
           worlds.audit();
+          worlds.subject().auditP2m();
         });
   }
 
