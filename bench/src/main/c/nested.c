@@ -84,10 +84,13 @@ static void pass(const struct stream *s) {
   sum += total;
 }
 
-static void show_pass(const char *name, const struct stream *s) {
+// The first pass sets A and D bits, for which the machine walks some nested tables once more; what a
+// steady pass refers to is the same for both.
+static void show_steady(const struct stream *s) {
+  pass(s);
   walks = references = sum = 0;
   pass(s);
-  printf("%s-walks=%lu %s-references=%lu %s-sum=%lx ", name, walks, name, references, name, sum);
+  printf("steady-walks=%lu steady-references=%lu steady-sum=%lx ", walks, references, sum);
 }
 
 int main(int count, char **arguments) {
@@ -99,8 +102,7 @@ int main(int count, char **arguments) {
   memory = zeroed(1ull << 28);
   root = map_all(&s);
   map_guest(&s);
-  show_pass("cold", &s);
-  show_pass("steady", &s);
+  show_steady(&s);
   double nanos = median_pass(&s, atoi(arguments[2]), pass);
   if (faults) {
     fprintf(stderr, "%s: %lu faults, which this kernel cannot take\n", s.name, faults);

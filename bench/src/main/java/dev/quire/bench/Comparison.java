@@ -62,8 +62,8 @@ final class Comparison {
         "%s: in a pass %s first-level misses, %s second-level misses, %s references, %s faults;"
             + " checksum %s, %s%n",
         stream,
-        counted.get("steady-l1-misses"),
-        counted.get("steady-l2-misses"),
+        counted.getOrDefault("steady-l1-misses", "no"),
+        counted.getOrDefault("steady-l2-misses", "no"),
         counted.get("steady-references"),
         counted.getOrDefault("steady-faults", "0"),
         counted.get("steady-sum"),
