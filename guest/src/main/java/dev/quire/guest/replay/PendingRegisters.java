@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.quire.guest.replay;
 
+import dev.quire.api.address.Addresses;
 import dev.quire.api.domain.Vcpu;
+import dev.quire.api.hw.NestedPaging;
 import dev.quire.api.hw.Operation.Kind;
 import dev.quire.api.hw.Registers;
+import dev.quire.api.x86.Cr3;
 import dev.quire.api.x86.Efer;
 import dev.quire.guest.trace.TraceReader;
 import java.util.List;
@@ -122,7 +125,7 @@ final class PendingRegisters {
   private void compare(Vcpu vcpu) {
     compared++;
     for (int i = 0; i < Registers.PDPTES; i++) {
-      long latched = vcpu.registers().pdptes[i];
+      long latched = pdpte(vcpu, i);
       if (latched != pdptes[i]) {
         log.add(
             pdpteRecord,
@@ -130,5 +133,17 @@ final class PendingRegisters {
             List.of());
       }
     }
+  }
+
+  /**
+   * Under NPT there are no such registers: each walk reads the entry in memory (APM vol. 2,
+   * 15.25.10).
+   */
+  private static long pdpte(Vcpu vcpu, int index) {
+    if (vcpu.control().nested().format != NestedPaging.Format.NPT) {
+      return vcpu.registers().pdptes[index];
+    }
+    long table = vcpu.registers().cr3 & Cr3.ROOT_PAE;
+    return vcpu.domain().deviceLoad(Addresses.gpa(table + 8L * index), Long.BYTES);
   }
 }
