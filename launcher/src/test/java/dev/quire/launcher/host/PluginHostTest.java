@@ -183,6 +183,7 @@ class PluginHostTest {
         "package third; public class Base implements dev.quire.api.domain.HypervisorFactory {"
             + " protected Base() {} public dev.quire.api.domain.Hypervisor create("
             + "dev.quire.api.hw.Machine m) { return null; }"
+            + " public dev.quire.api.domain.FrameTable frameTable(long end) { return null; }"
             + throwing.replace("package third; public class", "public static class")
             + "}";
     Path jar =
