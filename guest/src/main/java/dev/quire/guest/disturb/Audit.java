@@ -25,10 +25,10 @@ final class Audit {
   void after(String done) {
     count++;
     List<String> broken = new ArrayList<>(domain.paging().audit());
-    if (domain.isTranslated()) {
+    if (domain.isTranslated()) { // otherwise there may be no memory for tables, nor a log in it
       broken.addAll(domain.p2m().audit());
+      broken.addAll(domain.logDirty().audit());
     }
-    broken.addAll(domain.logDirty().audit());
     broken.forEach(it -> findings.add("audit (before it: " + done + "): " + it));
   }
 }

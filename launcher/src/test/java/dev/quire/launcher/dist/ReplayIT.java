@@ -182,7 +182,9 @@ class ReplayIT {
 
   @Test
   void swapsThatCannotBeAreRefused() throws Exception {
-    Ended ended = assembled.run(folder, "replay", "--swap-every", "100", example(SMALL));
+    Ended ended =
+        assembled.run(
+            folder, "replay", "--swap-every", "100", "--swap-among", "native", example(SMALL));
     assertThat(ended.code()).isEqualTo(2);
     assertThat(ended.err()).startsWith("quire: swap-every: ").hasLineCount(1);
   }
