@@ -85,18 +85,23 @@ public final class NestedCaches {
   void enter(int asid, NestedPaging paging) {
     int tagged = paging.format == NestedPaging.Format.EPT ? 0 : asid;
     if (tags.isFull(tagged, paging)) {
-      dropAll();
+      dropMappings();
       tags.clear();
     }
     int number = tags.of(tagged, paging);
     if (!spaces.admit(number, 0)) {
-      dropAll();
+      dropMappings();
     }
     structures.space(spaces.find(number, 0));
   }
 
+  /** Everything, where everything goes from the TLBs too: there are no pieces then. */
   void dropAll() {
     pieces = false;
+    dropMappings();
+  }
+
+  private void dropMappings() {
     structures.dropAll();
     if (tlb != null) {
       tlb.dropAll();

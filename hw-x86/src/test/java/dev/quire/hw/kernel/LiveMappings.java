@@ -28,8 +28,17 @@ final class LiveMappings {
    * @param pcid 0 for global entries and guest-physical mappings
    * @param address first address that it covers, as far as its key says
    * @param shift log2 of what it covers
+   * @param content what it says: a translation, or what is known of a table
    */
-  record Entry(Kind kind, int vpid, long root, int pcid, boolean global, long address, int shift) {
+  record Entry(
+      Kind kind,
+      int vpid,
+      long root,
+      int pcid,
+      boolean global,
+      long address,
+      int shift,
+      long content) {
     boolean isGuestPhysical() {
       return kind == Kind.GUEST_PHYSICAL || kind == Kind.GUEST_PHYSICAL_TABLE;
     }
@@ -55,7 +64,8 @@ final class LiveMappings {
                         (translation & Translation.GLOBAL) != 0 ? 0 : pcid,
                         (translation & Translation.GLOBAL) != 0,
                         linear,
-                        shift)));
+                        shift,
+                        translation)));
     tables(all, tags, Kind.COMBINED_TABLE, cpu.structures, cpu.spaces);
     ContextTags nestedTags = cpu.nested.tags();
     SecondLevel tlb = cpu.nested.tlb();
@@ -63,7 +73,16 @@ final class LiveMappings {
       tlb.forEach(
           cpu.nested.spaces(),
           (where, tag, pcid, address, shift, fetch, translation) ->
-              all.add(entry(nestedTags, Kind.GUEST_PHYSICAL, tag, 0, false, address, shift)));
+              all.add(
+                  entry(
+                      nestedTags,
+                      Kind.GUEST_PHYSICAL,
+                      tag,
+                      0,
+                      false,
+                      address,
+                      shift,
+                      translation)));
     }
     tables(
         all, nestedTags, Kind.GUEST_PHYSICAL_TABLE, cpu.nested.structures(), cpu.nested.spaces());
@@ -80,19 +99,28 @@ final class LiveMappings {
           long space = key >>> Key.SPACE_SHIFT;
           int shift = 12 + 9 * (level - 1);
           long address = Key.number(key) << shift << 7 >> 7;
-          all.add(entry(tags, kind, spaces.vpid(space), spaces.pcid(space), false, address, shift));
+          int vpid = spaces.vpid(space);
+          int pcid = spaces.pcid(space);
+          all.add(entry(tags, kind, vpid, pcid, false, address, shift, cache.value(slot)));
         }
       }
     }
   }
 
   private static Entry entry(
-      ContextTags tags, Kind kind, int tag, int pcid, boolean global, long address, int shift) {
+      ContextTags tags,
+      Kind kind,
+      int tag,
+      int pcid,
+      boolean global,
+      long address,
+      int shift,
+      long content) {
     for (int i = 0; i < tags.size(); i++) {
       if (tags.at(i) == tag) {
-        return new Entry(kind, tags.vpid(i), tags.root(i), pcid, global, address, shift);
+        return new Entry(kind, tags.vpid(i), tags.root(i), pcid, global, address, shift, content);
       }
     }
-    return new Entry(kind, tag, 0, pcid, global, address, shift);
+    return new Entry(kind, tag, 0, pcid, global, address, shift, content);
   }
 }

@@ -213,6 +213,44 @@ class NestedInvalidationTest {
     assertThat(intel.reached()).isEqualTo(0x50001000);
   }
 
+  /**
+   * Numbers for roots run out at another time than those for a VPID and a root. What is forgotten
+   * then is not in the TLBs, which go on holding pieces.
+   */
+  @Test
+  void invlpgDropsEveryPieceThoughNumbersOfRootsRanOut() {
+    long large = 0x7f0080000000L;
+    intel.map(large, 2, 0x50000000, Tables.PLAIN);
+    for (int i = 0; i < 2; i++) {
+      intel.back(0x50000000 + 4096L * i);
+      intel.back(0x50200000 + 4096L * i);
+    }
+    long root = intel.control.nested().root;
+    for (int number = 1; number < 120; number++) {
+      long current = copy(root, number);
+      intel.guest.map(large, 2, 0x50000000, Tables.PLAIN);
+      intel.control.nested().root = current;
+      assertThat(intel.access(0, large)).isEqualTo(ExitReason.DONE);
+      assertThat(intel.access(0, large + 4096)).isEqualTo(ExitReason.DONE);
+      intel.control.nested().root = copy(root, number + 1);
+      assertThat(intel.access(0, SMALL)).isEqualTo(ExitReason.DONE);
+      intel.control.nested().root = current;
+      intel.guest.map(large, 2, 0x50200000, Tables.PLAIN);
+      execute(Kind.INVLPG, large, 0);
+      assertThat(intel.access(0, large + 4096)).isEqualTo(ExitReason.DONE);
+      assertThat(intel.reached()).as("root %s", number).isEqualTo(0x50201000);
+    }
+  }
+
+  /** Another root over the same nested tables. */
+  private long copy(long root, int number) {
+    long copy = OTHER_ROOT + 4096L * number;
+    for (int at = 0; at < 4096; at += 8) {
+      intel.cpu.memory.store(copy + at, 8, intel.cpu.memory.load(root + at, 8));
+    }
+    return copy;
+  }
+
   /** An EPT violation drops what led to it, though not what other addresses use. */
   @Test
   void violationDropsWhatLedToIt() {

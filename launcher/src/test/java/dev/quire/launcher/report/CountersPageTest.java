@@ -29,7 +29,7 @@ class CountersPageTest {
       column *n* counts nested entries of level *n* that were read to find the guest's entry of level *g*;
       row 0 is for the address that a walk ends with, column 0 for the guest's own entries (the same
       numbers as `references-level-g`). A cold walk of four levels on four is 4 + 4 x 4 + 4 = 24 references,
-      one of five on five 35; [walks.md](walks.md) has measured ones.
+      one of five on five 35; [walks-by-backend.md](walks-by-backend.md) has measured ones.
 
       | name | unit | where it is counted |
       |---|---|---|
