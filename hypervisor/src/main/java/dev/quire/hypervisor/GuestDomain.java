@@ -239,7 +239,7 @@ final class GuestDomain implements Domain {
   @Override
   public void deviceStore(@Gpa long gpa, int bytes, long value) {
     if (memory.store(gpa, bytes, value)) {
-      paging().guestMemoryChanged(Addresses.gpaToGfn(gpa), 1);
+      paging().guestMemoryWritten(gpa, bytes);
     }
   }
 

@@ -24,6 +24,7 @@ import dev.quire.api.x86.PagingFormat;
 import dev.quire.api.x86.PagingRules;
 import dev.quire.api.x86.Translation;
 import dev.quire.api.x86.Vector;
+import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -92,12 +93,23 @@ final class GuestVcpu implements Vcpu {
   }
 
   @Override
-  public Resolution emulate() {
-    Cpu cpu = runsOn;
+  public long trappedAccess() {
+    OperationBlock block = trappedBlock();
+    return TrappedOperation.access(block.operations()[block.next()]);
+  }
+
+  private OperationBlock trappedBlock() {
     OperationBlock block = runs;
-    if (cpu == null || block == null) {
+    if (block == null) {
       throw new IllegalStateException(this + " has come out of no block");
     }
+    return block;
+  }
+
+  @Override
+  public Resolution emulate() {
+    OperationBlock block = trappedBlock();
+    Cpu cpu = Objects.requireNonNull(runsOn);
     TrappedOperation now = trapped;
     if (now == null) {
       now = new TrappedOperation(this);

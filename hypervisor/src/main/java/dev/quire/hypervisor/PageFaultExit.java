@@ -3,10 +3,8 @@ package dev.quire.hypervisor;
 
 import dev.quire.api.hw.ControlBlock;
 import dev.quire.api.hw.Cpu;
-import dev.quire.api.hw.Operation;
 import dev.quire.api.hw.OperationBlock;
 import dev.quire.api.paging.Resolution;
-import dev.quire.api.x86.Access;
 import dev.quire.api.x86.Cr0;
 import dev.quire.api.x86.Translation;
 import dev.quire.api.x86.Vector;
@@ -29,16 +27,10 @@ final class PageFaultExit {
     if (((vcpu.registers().cr0 ^ control.registers().cr0) & Cr0.WP) == 0) {
       return;
     }
-    long access = access(block.operations()[block.next()]);
+    long access = TrappedOperation.access(block.operations()[block.next()]);
     long own = vcpu.translate(control.exitLinear(), access, null);
     if (Translation.isFault(own)) {
       control.exit(Vector.PF, Translation.errorCode(own), control.exitLinear(), own);
     }
-  }
-
-  private static long access(long operation) {
-    return Operation.isControl(operation)
-        ? operation & (Access.USER | Access.SMAP_EXEMPT) | Access.WRITE // compare-and-exchange
-        : operation & Access.MASK;
   }
 }

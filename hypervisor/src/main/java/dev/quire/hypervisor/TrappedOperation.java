@@ -57,10 +57,7 @@ final class TrappedOperation {
     }
     boolean data = exchange || (operation & Operation.DATA) != 0;
     boolean wide = data || (operation & Operation.WIDE) != 0;
-    long access =
-        exchange
-            ? operation & (Access.USER | Access.SMAP_EXEMPT) | Access.WRITE
-            : operation & Access.MASK;
+    long access = access(operation);
     @Gva long linear = wide ? Addresses.gva(block.moreOperands()[at]) : Operation.linear(operation);
     bytes = data ? block.sizes()[at] : 1;
     if (!locate(access, linear)) {
@@ -72,6 +69,13 @@ final class TrappedOperation {
     perform(block, at, access, data, exchange);
     block.reached()[at] = reached();
     return Resolution.EMULATED;
+  }
+
+  /** What kind of access an operation makes. */
+  static long access(long operation) {
+    return Operation.isControl(operation)
+        ? operation & (Access.USER | Access.SMAP_EXEMPT) | Access.WRITE // compare-and-exchange
+        : operation & Access.MASK;
   }
 
   private static @Gfn long frame(@Gpa long gpa) {
@@ -164,6 +168,7 @@ final class TrappedOperation {
     long before;
     if (firstBytes == bytes) {
       before = memory.compareExchange(first, bytes, expected, replacement);
+      vcpu.domain().paging().guestMemoryWritten(first, bytes);
     } else {
       before = load(); // split across frames: a bus lock on hardware, not atomic here
       if (before == expected) {
@@ -186,11 +191,17 @@ final class TrappedOperation {
 
   private void store(long value) {
     if (firstBytes == bytes) {
-      memory.store(first, bytes, value);
+      store(first, bytes, value);
       return;
     }
     for (int i = 0; i < bytes; i++) {
-      memory.store(byteAt(i), 1, value >>> Byte.SIZE * i);
+      store(byteAt(i), 1, value >>> Byte.SIZE * i);
+    }
+  }
+
+  private void store(@Gpa long gpa, int count, long value) {
+    if (memory.store(gpa, count, value)) {
+      vcpu.domain().paging().guestMemoryWritten(gpa, count);
     }
   }
 

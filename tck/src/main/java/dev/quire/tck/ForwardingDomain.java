@@ -2,6 +2,7 @@
 package dev.quire.tck;
 
 import dev.quire.api.address.Gfn;
+import dev.quire.api.address.Gpa;
 import dev.quire.api.domain.Errno;
 import dev.quire.api.domain.Vcpu;
 import dev.quire.api.paging.PagingDomain;
@@ -25,6 +26,11 @@ class ForwardingDomain implements PagingDomain {
   @Override
   public void guestMemoryChanged(@Gfn long first, long count) {
     inner.guestMemoryChanged(first, count);
+  }
+
+  @Override
+  public void guestMemoryWritten(@Gpa long gpa, int bytes) {
+    inner.guestMemoryWritten(gpa, bytes);
   }
 
   @Override

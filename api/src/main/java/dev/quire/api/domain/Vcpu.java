@@ -55,9 +55,18 @@ public interface Vcpu {
   long exits(ExitReason reason);
 
   /**
+   * What kind of access the vCPU came out of: what an error code alone does not tell of it. For a
+   * backend that handles a fault, on the vCPU's thread.
+   *
+   * @return flags of {@link dev.quire.api.x86.Access}
+   */
+  long trappedAccess();
+
+  /**
    * Does the operation that the vCPU came out of in the hardware's place: for a backend that
    * handles an exit, on the vCPU's thread. The guest's tables are walked in software, memory and
-   * devices are reached by the p2m; devices are null devices.
+   * devices are reached by the p2m; devices are null devices. What is written is told to {@link
+   * dev.quire.api.paging.PagingDomain#guestMemoryWritten}.
    *
    * @return EMULATED; INJECT if the guest's own tables refuse the access; CRASH if there is neither
    *     memory nor device

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.quire.api.paging;
 
+import dev.quire.api.address.Addresses;
 import dev.quire.api.address.Gfn;
+import dev.quire.api.address.Gpa;
 import dev.quire.api.domain.Errno;
 import dev.quire.api.domain.Vcpu;
 import java.util.List;
@@ -29,6 +31,17 @@ public interface PagingDomain {
    * @param count how many
    */
   void guestMemoryChanged(@Gfn long first, long count);
+
+  /**
+   * Bytes of guest memory were written, not by the hardware that runs the guest: by a device or by
+   * an operation that was emulated. Called after each such write.
+   *
+   * @param gpa of the first byte
+   * @param bytes how many, within one frame
+   */
+  default void guestMemoryWritten(@Gpa long gpa, int bytes) {
+    guestMemoryChanged(Addresses.gpaToGfn(gpa), 1);
+  }
 
   /**
    * An entry of the p2m is about to change ({@code write_p2m_entry_pre}); the domain's p2m still

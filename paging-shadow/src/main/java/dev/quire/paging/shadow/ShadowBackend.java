@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.quire.paging.shadow;
+
+import aQute.bnd.annotation.spi.ServiceProvider;
+import dev.quire.api.domain.Domain;
+import dev.quire.api.domain.P2mFormat;
+import dev.quire.api.paging.BackendUnavailableException;
+import dev.quire.api.paging.PagingBackend;
+import dev.quire.api.paging.PagingDomain;
+import dev.quire.api.x86.CpuProfile;
+import java.util.Set;
+
+/**
+ * Shadow paging as Xen has it since 3.1: the guest's tables are kept read-only, its writes to them
+ * are emulated, and the shadows are in step with them at all times.
+ */
+@ServiceProvider(PagingBackend.class)
+public final class ShadowBackend implements PagingBackend {
+  /** For the service loader. */
+  public ShadowBackend() {}
+
+  @Override
+  public String name() {
+    return "shadow";
+  }
+
+  @Override
+  public String description() {
+    return "shadow tables, in step with the guest's by emulating writes to them";
+  }
+
+  @Override
+  public Set<Feature> features() {
+    return Set.of(Feature.REFCOUNTS, Feature.TRANSLATE, Feature.EXTERNAL, Feature.LOG_DIRTY);
+  }
+
+  /** Whatever the guest believes, the hardware runs on 8-byte entries with no-execute. */
+  @Override
+  public Set<CpuProfile.Feature> cpuFeatures() {
+    return Set.of(CpuProfile.Feature.PAE, CpuProfile.Feature.NX);
+  }
+
+  @Override
+  public P2mFormat p2mFormat() {
+    return P2mFormat.X86;
+  }
+
+  @Override
+  public PagingDomain attach(Domain domain) {
+    if (!domain.isTranslated()) {
+      throw new BackendUnavailableException("shadow paging needs a domain that has a p2m");
+    }
+    if (!domain.machine().profile().features().containsAll(cpuFeatures())) {
+      throw new BackendUnavailableException("shadow paging needs a CPU with PAE and no-execute");
+    }
+    return new ShadowDomain(domain);
+  }
+}

@@ -1,0 +1,389 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.quire.paging.shadow;
+
+import dev.quire.api.address.Addresses;
+import dev.quire.api.address.Gfn;
+import dev.quire.api.address.Gpa;
+import dev.quire.api.address.Maddr;
+import dev.quire.api.address.Mfn;
+import dev.quire.api.domain.Domain;
+import dev.quire.api.domain.Errno;
+import dev.quire.api.domain.P2mEntry;
+import dev.quire.api.domain.Vcpu;
+import dev.quire.api.hw.FrameMapper;
+import dev.quire.api.hw.PageWalker;
+import dev.quire.api.hw.PhysicalMemory;
+import dev.quire.api.paging.BackendUnavailableException;
+import dev.quire.api.paging.PagingDomain;
+import dev.quire.api.paging.PagingMode;
+import dev.quire.api.x86.CpuProfile;
+import dev.quire.api.x86.PageEntry;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.locks.ReentrantLock;
+
+/**
+ * Shadow paging of one domain: its shadows, its vCPUs' modes, and the lock that all work on them is
+ * done under (the paging lock; below the p2m's in the order).
+ */
+final class ShadowDomain implements PagingDomain {
+  /** An entry of the table for guests without paging: 4 MiB, all rights. */
+  private static final long IDENTITY_4M =
+      PageEntry.P | PageEntry.RW | PageEntry.US | PageEntry.A | PageEntry.D | PageEntry.PS;
+
+  private static final int OWN_TABLES = 2;
+
+  private final ReentrantLock lock = new ReentrantLock();
+  private final Domain domain;
+  private final PhysicalMemory memory;
+  private final ShadowCounts counts = new ShadowCounts();
+  private final Shootdown shootdown;
+  private final TableMemory tables;
+  private final ShadowPages pages;
+  private final DataFrames data;
+  private final ShadowHash hash;
+  private final ShadowGraph graph;
+  private final GuestTables guest;
+  private final Propagation propagation;
+  private final ShadowEntries entries;
+  private final WriteAccess writeAccess;
+  private final Unshadowing unshadowing;
+  private final GuestWrites writes;
+  private final PageFaults faults;
+  private final ShadowMode[] modes;
+  private volatile boolean logging;
+  private final @Mfn long emptyTable;
+  private final @Mfn long unpagedTable;
+
+  /**
+   * Takes what shadow paging cannot do without.
+   *
+   * @throws BackendUnavailableException if the pool does not have it
+   */
+  ShadowDomain(Domain domain) {
+    this.domain = domain;
+    memory = domain.machine().memory();
+    shootdown = new Shootdown(domain.machine(), counts);
+    tables = new TableMemory(domain.pool(), memory, shootdown, minimum(domain.vcpus()));
+    pages = new ShadowPages(memory, tables);
+    hash = new ShadowHash(pages);
+    data = new DataFrames(memory, shootdown);
+    graph = new ShadowGraph(pages, hash, data, counts);
+    guest = new GuestTables(memory, profile(), domain.p2m());
+    propagation = new Propagation(this, guest, graph, counts);
+    entries = new ShadowEntries(pages, graph, guest, propagation);
+    writeAccess = new WriteAccess(pages, graph, data, counts);
+    List<ShadowMode> all = new ArrayList<>();
+    unshadowing = new Unshadowing(pages, graph, data, tables, counts, all);
+    writes = new GuestWrites(memory, pages, graph, entries, unshadowing, counts);
+    faults = new PageFaults(this, domain.p2m());
+    if (!tables.couldReserve(minimum(domain.vcpus()))) {
+      throw new BackendUnavailableException(
+          String.format(
+              "shadow paging of %d vCPUs needs a pool with %d free frames; of %d frames %d are used",
+              domain.vcpus(),
+              minimum(domain.vcpus()),
+              domain.pool().total(),
+              domain.pool().used()));
+    }
+    tables.reserve(minimum(domain.vcpus()));
+    emptyTable = tables.take();
+    unpagedTable = tables.take();
+    for (int i = 0; i < 1024; i++) {
+      memory.store(Addresses.mfnToMaddr(unpagedTable, 4L * i), 4, (long) i << 22 | IDENTITY_4M);
+    }
+    modes = new ShadowMode[domain.vcpus()];
+    for (int i = 0; i < modes.length; i++) {
+      modes[i] = new ShadowMode(this, domain.vcpu(i));
+      all.add(modes[i]);
+    }
+  }
+
+  /**
+   * With how many frames every guest makes progress: each vCPU has roots, one of them is changing
+   * its own, and one fault is being handled.
+   */
+  static int minimum(int vcpus) {
+    return OWN_TABLES + ShadowKind.MOST_PAGES * (vcpus + 1) + PageFaults.ROOM;
+  }
+
+  // ---- the lock ----
+
+  void lock() {
+    lock.lock();
+  }
+
+  void unlock() {
+    lock.unlock();
+  }
+
+  /** Makes all CPUs forget; frames that were tables are free afterwards. */
+  void flush() {
+    shootdown.flush();
+    tables.release();
+  }
+
+  private void flushIf(boolean needed) {
+    if (needed) {
+      flush();
+    }
+  }
+
+  // ---- the guest's doing ----
+
+  @Override
+  public PagingMode updatePagingModes(Vcpu vcpu) {
+    ShadowMode mode = modes[vcpu.number()];
+    mode.update();
+    return mode;
+  }
+
+  /** Writes guest memory in the place of a vCPU; bytes in one frame. */
+  void store(@Gfn long gfn, int offset, int bytes, long value) {
+    @Mfn long mfn = guest.toMachine(gfn);
+    if (mfn != FrameMapper.NONE) {
+      memory.store(Addresses.mfnToMaddr(mfn, offset), bytes, value);
+      dirtied(gfn);
+      guestMemoryWritten(Addresses.gfnToGpa(gfn, offset), bytes);
+    }
+  }
+
+  /** The same, if the bytes are what is expected; answers what they were. */
+  long compareExchange(@Gfn long gfn, int offset, int bytes, long expected, long replacement) {
+    @Mfn long mfn = guest.toMachine(gfn);
+    if (mfn == FrameMapper.NONE) {
+      return -1L >>> Long.SIZE - Byte.SIZE * bytes;
+    }
+    @Maddr long address = Addresses.mfnToMaddr(mfn, offset);
+    long before = memory.compareExchange(address, bytes, expected, replacement);
+    dirtied(gfn);
+    guestMemoryWritten(Addresses.gfnToGpa(gfn, offset), bytes);
+    return before;
+  }
+
+  @Override
+  public void guestMemoryWritten(@Gpa long gpa, int bytes) {
+    @Mfn long mfn = guest.toMachine(Addresses.gpaToGfn(gpa));
+    if (mfn == FrameMapper.NONE) {
+      return;
+    }
+    lock.lock();
+    try {
+      flushIf(writes.written(mfn, (int) Addresses.pageOffset(gpa), bytes));
+    } finally {
+      lock.unlock();
+    }
+  }
+
+  // ---- changes behind the guest's back ----
+
+  @Override
+  public void guestMemoryChanged(@Gfn long first, long count) {
+    lock.lock();
+    try {
+      boolean flush = false;
+      for (long i = 0; i < count; i++) {
+        @Mfn long mfn = guest.toMachine(Addresses.advance(first, i));
+        if (mfn != FrameMapper.NONE && graph.isTable(mfn)) {
+          flush |= writes.changed(mfn, 0, (int) Addresses.PAGE_SIZE);
+        }
+      }
+      flushIf(flush);
+    } finally {
+      lock.unlock();
+    }
+  }
+
+  /** What was derived from the old entry goes; the hypervisor flushes after the change. */
+  @Override
+  public void p2mChanging(@Gfn long gfn, int order, long before, long after) {
+    if (!P2mEntry.hasFrame(before) || before == after) {
+      return;
+    }
+    lock.lock();
+    try {
+      @Mfn long first = P2mEntry.mfn(before);
+      unshadowing.removeMappings(first, 1L << order);
+      boolean flush = false;
+      for (long i = 0; i < 1L << order; i++) {
+        @Mfn long mfn = Addresses.advance(first, i);
+        flush |= data.isCounted(mfn) && unshadowing.discard(mfn);
+      }
+      flushIf(flush);
+    } finally {
+      lock.unlock();
+    }
+  }
+
+  @Override
+  public void p2mTypesChanged(@Gfn long first, long count) {
+    cleanLogDirty();
+  }
+
+  @Override
+  public Errno enableLogDirty() {
+    logging = true;
+    return cleanLogDirty();
+  }
+
+  /** Entries become writable again when they are next used to write. */
+  @Override
+  public Errno disableLogDirty() {
+    logging = false;
+    return Errno.OK;
+  }
+
+  /** Whether writes are to be noted in the dirty log. */
+  boolean isLogging() {
+    return logging;
+  }
+
+  /** A frame is written, or may be from now on. */
+  void dirtied(@Gfn long gfn) {
+    if (logging) {
+      domain.logDirty().mark(gfn);
+    }
+  }
+
+  /** Every write is to be seen again: nothing stays mapped. */
+  @Override
+  public Errno cleanLogDirty() {
+    lock.lock();
+    try {
+      unshadowing.blow();
+      flush();
+      return Errno.OK;
+    } finally {
+      lock.unlock();
+    }
+  }
+
+  // ---- the end ----
+
+  @Override
+  public void detach() {
+    lock.lock();
+    try {
+      for (ShadowMode mode : modes) {
+        mode.dropRoots();
+      }
+      unshadowing.blow();
+      tables.condemn(emptyTable);
+      tables.condemn(unpagedTable);
+      flush();
+      tables.releaseReserve();
+    } finally {
+      lock.unlock();
+    }
+  }
+
+  // ---- to look at ----
+
+  @Override
+  public List<String> audit() {
+    lock.lock();
+    try {
+      return new ShadowAudit(this, modes).run();
+    } finally {
+      lock.unlock();
+    }
+  }
+
+  @Override
+  public Map<String, Long> statistics() {
+    lock.lock();
+    try {
+      Map<String, Long> all = new LinkedHashMap<>();
+      for (ShadowEvent event : ShadowEvent.values()) {
+        all.put(event.title(), counts.get(event));
+      }
+      for (PropagationRule rule : PropagationRule.values()) {
+        all.put("rule-" + rule.title(), counts.get(rule));
+      }
+      for (ShadowKind kind : ShadowKind.values()) {
+        int type = kind.type(0);
+        all.put("shadows-" + kind.title(), (long) pages.existing(type) + pages.existing(type + 1));
+      }
+      return all;
+    } finally {
+      lock.unlock();
+    }
+  }
+
+  // ---- parts ----
+
+  CpuProfile profile() {
+    return domain.machine().profile();
+  }
+
+  PageWalker walker() {
+    return domain.machine().walker();
+  }
+
+  @Gfn
+  long gfnOf(@Mfn long mfn) {
+    return domain.mfnToGfn(mfn);
+  }
+
+  /** A table without an entry, for roots that cannot be. */
+  @Mfn
+  long emptyTable() {
+    return emptyTable;
+  }
+
+  /** The table that maps every 32-bit address to itself, for guests without paging. */
+  @Mfn
+  long unpagedTable() {
+    return unpagedTable;
+  }
+
+  PageFaults faults() {
+    return faults;
+  }
+
+  ShadowCounts counts() {
+    return counts;
+  }
+
+  TableMemory tables() {
+    return tables;
+  }
+
+  ShadowPages pages() {
+    return pages;
+  }
+
+  ShadowHash hash() {
+    return hash;
+  }
+
+  DataFrames data() {
+    return data;
+  }
+
+  ShadowGraph graph() {
+    return graph;
+  }
+
+  GuestTables guest() {
+    return guest;
+  }
+
+  Propagation propagation() {
+    return propagation;
+  }
+
+  ShadowEntries entries() {
+    return entries;
+  }
+
+  WriteAccess writeAccess() {
+    return writeAccess;
+  }
+
+  Unshadowing unshadowing() {
+    return unshadowing;
+  }
+}

@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.quire.paging.shadow;
+
+/** What shadow paging counts, each where it happens; the titles are the report's. */
+enum ShadowEvent {
+  /** Page faults that came to the backend. */
+  FAULTS("faults"),
+  /** Faults after which the hardware can go on. */
+  FIXED("faults-fixed"),
+  /** Faults that the guest has to handle. */
+  INJECTED("faults-injected"),
+  /** Faults answered by doing the operation in the hardware's place: a write to a table. */
+  EMULATED_TABLE_WRITES("emulated-table-writes"),
+  /** The same: a write that CR0.WP = 0 allows and the hardware does not. */
+  EMULATED_WP("emulated-write-protect-off"),
+  /** The same: a device. */
+  EMULATED_MMIO("emulated-mmio"),
+  /** The same: a write to memory that is only read. */
+  EMULATED_READ_ONLY("emulated-read-only"),
+  /** Faults that began again because the guest changed its tables meanwhile. */
+  REWALKS("fault-rewalks"),
+  /** Entries that a fault made besides its own. */
+  PREFETCHED("prefetched-entries"),
+  /** Writes to frames that have shadows. */
+  TABLE_WRITES("table-writes"),
+  /** Shadow entries made again after such writes. */
+  REVALIDATED("revalidated-entries"),
+  /** Shadows made. */
+  SHADOWS_MADE("shadows-made"),
+  /** Shadows ended. */
+  SHADOWS_ENDED("shadows-ended"),
+  /** Frames that became tables. */
+  PROMOTIONS("promotions"),
+  /** Frames whose last shadow went. */
+  DEMOTIONS("demotions"),
+  /** Writable mappings found by the address where a guest is known to have one. */
+  WRITABLE_BY_GUESS("writable-found-by-guess"),
+  /** Writable mappings found in the table where the last one was. */
+  WRITABLE_BY_LAST("writable-found-in-last-table"),
+  /** Searches of all tables for writable mappings. */
+  WRITABLE_SEARCHES("writable-searches"),
+  /** Writable mappings found by them. */
+  WRITABLE_BY_SEARCH("writable-found-by-search"),
+  /** Frames whose shadows were taken away because they no longer look like tables. */
+  UNSHADOWED("unshadowed-frames"),
+  /** Searches of all tables for entries that refer to a shadow. */
+  PARENT_SEARCHES("parent-searches"),
+  /** Searches of all tables for mappings of frames whose p2m entry changes. */
+  MAPPING_SEARCHES("mapping-searches"),
+  /** Roots that lost their pin for memory. */
+  EVICTED_ROOTS("evicted-roots"),
+  /** Times that all roots in use were emptied for memory. */
+  UNHOOKS("unhooks"),
+  /** Times that all shadows were taken away. */
+  BLOWN("tables-blown"),
+  /** Roots loaded. */
+  ROOT_LOADS("root-loads"),
+  /** Roots loaded that had a shadow already. */
+  ROOTS_KEPT("root-loads-shadowed"),
+  /** Flushes of all CPUs. */
+  SHOOTDOWNS("shootdowns");
+
+  private final String title;
+
+  ShadowEvent(String title) {
+    this.title = title;
+  }
+
+  /** The name in reports. */
+  String title() {
+    return title;
+  }
+}

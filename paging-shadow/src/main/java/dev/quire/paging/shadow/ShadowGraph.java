@@ -1,0 +1,231 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.quire.paging.shadow;
+
+import dev.quire.api.address.Addresses;
+import dev.quire.api.address.Mfn;
+import dev.quire.api.x86.PageEntry;
+
+/**
+ * Who refers to whom: shadow entries to shadows and to data frames, vCPUs and pins to roots. A
+ * shadow lives while anything refers to it ({@code sh_get_ref}, {@code sh_put_ref}); entries are
+ * set here only, so that no reference is forgotten.
+ */
+final class ShadowGraph {
+  private static final long REDUCED = PageEntry.RW | PageEntry.US;
+
+  private final ShadowPages pages;
+  private final ShadowHash hash;
+  private final DataFrames data;
+  private final ShadowCounts counts;
+  private final PinnedRoots pins = new PinnedRoots();
+
+  /** By machine frame: under which types it has a shadow, a bit each ({@code shadow_flags}). */
+  private final FrameInts shadowed = new FrameInts();
+
+  ShadowGraph(ShadowPages pages, ShadowHash hash, DataFrames data, ShadowCounts counts) {
+    this.pages = pages;
+    this.hash = hash;
+    this.data = data;
+    this.counts = counts;
+  }
+
+  // ---- shadows ----
+
+  /** The types under which a frame has a shadow, a bit each; 0 if it is no table. */
+  int typesOf(@Mfn long mfn) {
+    return shadowed.get(mfn);
+  }
+
+  /** Whether a frame is a table that has a shadow. */
+  boolean isTable(@Mfn long mfn) {
+    return shadowed.get(mfn) != 0;
+  }
+
+  /** The shadow of something, or {@link ShadowPages#NONE}. */
+  int find(int type, long key) {
+    return hash.find(type, key);
+  }
+
+  /**
+   * Makes an empty shadow, of a table that nothing lets be written any more; the caller refers to
+   * it next. Frames are reserved.
+   */
+  int make(int type, long key) {
+    if (!ShadowKind.of(type).isSplinter()) {
+      promote(Addresses.mfn(ShadowHash.frame(key)), type);
+    }
+    int slot = pages.make(type, key);
+    hash.add(slot);
+    counts.add(ShadowEvent.SHADOWS_MADE);
+    return slot;
+  }
+
+  private void promote(@Mfn long mfn, int type) {
+    int before = shadowed.get(mfn);
+    if (before == 0) {
+      if (data.writable(mfn) != 0) {
+        throw new IllegalStateException(
+            String.format("frame 0x%x becomes a table while it can be written", mfn));
+      }
+      counts.add(ShadowEvent.PROMOTIONS);
+    }
+    shadowed.set(mfn, before | 1 << type);
+  }
+
+  private void demote(@Mfn long mfn, int type) {
+    int left = shadowed.get(mfn) & ~(1 << type);
+    shadowed.set(mfn, left);
+    if (left == 0) {
+      counts.add(ShadowEvent.DEMOTIONS);
+    }
+  }
+
+  // ---- references ----
+
+  /** A vCPU, or whoever is about to, refers to a shadow. */
+  void get(int slot) {
+    pages.addRefs(slot, 1);
+  }
+
+  /** A reference ends, and with the last one the shadow. */
+  void put(int slot) {
+    if (pages.addRefs(slot, -1) == 0) {
+      end(slot);
+    }
+  }
+
+  /** Keeps a root. */
+  void pin(int slot) {
+    if (pages.isPinned(slot)) {
+      pins.use(slot);
+      return;
+    }
+    pages.pinned(slot, true);
+    pages.addRefs(slot, 1);
+    pins.add(slot);
+  }
+
+  /** Keeps a root no longer; it may end with this. */
+  void unpin(int slot) {
+    pages.pinned(slot, false);
+    pins.remove(slot);
+    put(slot);
+  }
+
+  /** The pinned root that was not used for longest, or {@link ShadowPages#NONE}. */
+  int oldestPinned() {
+    return pins.oldest();
+  }
+
+  private void end(int slot) {
+    clear(slot);
+    if (!pages.isOrphan(slot)) {
+      forget(slot);
+    }
+    pages.end(slot);
+    counts.add(ShadowEvent.SHADOWS_ENDED);
+  }
+
+  private void forget(int slot) {
+    hash.remove(slot);
+    if (!pages.kind(slot).isSplinter()) {
+      demote(Addresses.mfn(ShadowHash.frame(pages.key(slot))), pages.type(slot));
+    }
+  }
+
+  /** Makes a root that vCPUs use the shadow of nothing: its table is the guest's no longer. */
+  void orphan(int slot) {
+    clear(slot);
+    forget(slot);
+    pages.orphan(slot);
+  }
+
+  /** Empties every entry of a shadow. The caller flushes before anybody relies on it. */
+  void clear(int slot) {
+    boolean last = pages.kind(slot).isLast();
+    for (int index = 0; index < pages.entries(slot); index++) {
+      if (pages.entry(slot, index) != 0) {
+        if (last) {
+          setPage(slot, index, 0);
+        } else {
+          setTable(slot, index, 0);
+        }
+      }
+    }
+  }
+
+  // ---- entries ----
+
+  /**
+   * Sets an entry that maps a data frame, or empties it. No flush follows from it: what the guest
+   * takes away it invalidates itself; who takes away for other reasons flushes.
+   */
+  void setPage(int slot, int index, long entry) {
+    long old = pages.entry(slot, index);
+    if (((old ^ entry) & ~PageEntry.D) == 0) {
+      return; // D is the hardware's own
+    }
+    if (isPresent(entry)) {
+      data.take(entry);
+    }
+    pages.entry(slot, index, entry);
+    if (isPresent(old)) {
+      data.drop(old);
+    }
+  }
+
+  /**
+   * Sets an entry that refers to a shadow, or empties it.
+   *
+   * @return whether a flush must follow: the entry permitted more before, or led elsewhere
+   */
+  boolean setTable(int slot, int index, long entry) {
+    long old = pages.entry(slot, index);
+    if (old == entry) {
+      return false;
+    }
+    int before = child(old);
+    int after = child(entry);
+    if (before == after) {
+      pages.entry(slot, index, entry);
+    } else {
+      exchange(slot, index, entry, before, after);
+    }
+    boolean same = ((old ^ entry) & PageEntry.FRAME) == 0;
+    boolean keepsRights = (old & ~entry & REDUCED) == 0 && (entry & ~old & PageEntry.NX) == 0;
+    return isPresent(old) && !(isPresent(entry) && same && keepsRights);
+  }
+
+  /** The new reference is taken before the entry is written, the old one dropped afterwards. */
+  private void exchange(int slot, int index, long entry, int before, int after) {
+    long place = ShadowPages.place(slot, index);
+    if (after != ShadowPages.NONE) {
+      pages.addRefs(after, 1);
+      if (pages.parent(after) == ShadowPages.NO_PARENT) {
+        pages.parent(after, place);
+      }
+    }
+    pages.entry(slot, index, entry);
+    if (before != ShadowPages.NONE) {
+      if (pages.parent(before) == place) {
+        pages.parent(before, ShadowPages.NO_PARENT);
+      }
+      put(before);
+    }
+  }
+
+  /** The shadow that an entry refers to, or {@link ShadowPages#NONE}. */
+  int child(long entry) {
+    return isPresent(entry) ? pages.slotOf(DataFrames.mfn(entry)) : ShadowPages.NONE;
+  }
+
+  static boolean isPresent(long entry) {
+    return (entry & PageEntry.P) != 0;
+  }
+
+  // ---- for the audit ----
+
+  void forEachTable(FrameInts.Visitor visitor) {
+    shadowed.forEach(visitor);
+  }
+}

@@ -1,0 +1,282 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.quire.paging.shadow;
+
+import dev.quire.api.address.Addresses;
+import dev.quire.api.address.Gfn;
+import dev.quire.api.address.Gva;
+import dev.quire.api.address.Mfn;
+import dev.quire.api.domain.Vcpu;
+import dev.quire.api.hw.ControlBlock;
+import dev.quire.api.hw.PageWalker;
+import dev.quire.api.hw.PagingContext;
+import dev.quire.api.hw.Registers;
+import dev.quire.api.hw.WalkTrace;
+import dev.quire.api.paging.PagingMode;
+import dev.quire.api.paging.Resolution;
+import dev.quire.api.x86.Cr0;
+import dev.quire.api.x86.Cr4;
+import dev.quire.api.x86.Efer;
+import dev.quire.api.x86.PagingRules;
+import dev.quire.api.x86.Rights;
+import dev.quire.api.x86.Translation;
+import dev.quire.api.x86.Vector;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Shadow paging for one vCPU in whatever mode its registers select: guest tables of 2 to 5 levels,
+ * or none. The hardware always has paging on, with 8-byte entries, write protection and no-execute;
+ * 2- and 3-level guests run on PAE tables, a guest without paging on those of a table that maps
+ * every address to itself.
+ */
+final class ShadowMode implements PagingMode {
+  /**
+   * CD and NW too: under PAE a change of them loads the PDPTE registers from where CR3 points, and
+   * the hardware's points nowhere.
+   */
+  private static final long CR0_INTERCEPTS = Cr0.PE | Cr0.PG | Cr0.WP | Cr0.CD | Cr0.NW;
+
+  private static final long UNPAGED_RIGHTS =
+      Translation.PRESENT
+          | Translation.WRITABLE
+          | Translation.USER
+          | Translation.EXECUTABLE
+          | Translation.DIRTY;
+
+  private final ShadowDomain domain;
+  private final Vcpu vcpu;
+  private final Roots roots;
+  private final PagingContext guest;
+  private final GuestPath path;
+  private int guestLevels = 1;
+  private @Gva long lastFault = Addresses.gva(0);
+  private long fault;
+
+  ShadowMode(ShadowDomain domain, Vcpu vcpu) {
+    this.domain = domain;
+    this.vcpu = vcpu;
+    this.roots = new Roots(domain, this);
+    this.guest = new PagingContext(domain.profile());
+    this.path = new GuestPath(domain.guest());
+  }
+
+  // ---- registers ----
+
+  /** The registers that decide the mode may have changed. */
+  void update() {
+    Registers registers = vcpu.registers();
+    guest.load(registers);
+    PagingRules rules = guest.rules();
+    guestLevels = rules == null ? 1 : rules.format().levels();
+    setHardware(registers);
+    domain.lock();
+    try {
+      loadRoots();
+    } finally {
+      domain.unlock();
+    }
+  }
+
+  private void setHardware(Registers registers) {
+    Registers hardware = vcpu.control().registers();
+    boolean isLong = guestLevels >= 4;
+    hardware.cr0 = registers.cr0 | Cr0.PE | Cr0.PG | Cr0.WP;
+    long cr4 = registers.cr4 | Cr4.PAE;
+    hardware.cr4 =
+        isLong ? cr4 : cr4 & ~(Cr4.LA57 | Cr4.PCIDE | (guestLevels == 1 ? Cr4.SMEP | Cr4.SMAP : 0));
+    long efer = registers.efer & ~(Efer.LMA | Efer.LME) | Efer.NXE;
+    hardware.efer = isLong ? efer | Efer.LMA | Efer.LME : efer;
+    hardware.cr2 = registers.cr2;
+    hardware.pkru = registers.pkru;
+    hardware.pkrs = registers.pkrs;
+    vcpu.control().interceptRegisters(CR0_INTERCEPTS, true, Cr4.PAGING, true, false);
+    vcpu.control().interceptInvalidation(true);
+    vcpu.control().interceptPageFaults(0, 0);
+  }
+
+  @Override
+  public void updateCr3(Vcpu ofVcpu, boolean keepCached) {
+    update();
+  }
+
+  /** Gives the hardware the shadows of the tables that the guest's registers point to. */
+  boolean loadRoots() {
+    return roots.load(guest, guestLevels);
+  }
+
+  // ---- the guest's tables ----
+
+  /** Walks as the hardware would on the guest's own tables; sets A and D. */
+  long walk(@Gva long linear, long access) {
+    lastFault = linear;
+    if (guest.rules() == null) {
+      return UNPAGED_RIGHTS | linear & 0xfffff000L;
+    }
+    guest.load(vcpu.registers()); // the keys are the hardware's to change
+    return domain
+        .walker()
+        .walk(guest, linear, access, domain.guest(), PageWalker.SET_ACCESSED_DIRTY, null);
+  }
+
+  /** The guest frame that an address lies in. */
+  @Gfn
+  long gfn(long translation, @Gva long linear) {
+    PagingRules rules = guest.rules();
+    int shift = rules == null ? 12 : rules.format().shift(Translation.level(translation));
+    return Addresses.gfn(Translation.address(translation, linear, shift) >>> Addresses.PAGE_SHIFT);
+  }
+
+  /** Reads the entries on the way to an address; see {@link GuestPath#read}. */
+  boolean readPath(@Gva long linear) {
+    return path.read(roots.kind(), roots.roles(), roots.table(linear), linear);
+  }
+
+  GuestPath path() {
+    return path;
+  }
+
+  /** The shadow of the root table for an address, or {@link ShadowPages#NONE}. */
+  int rootFor(@Gva long linear) {
+    return roots.rootFor(linear);
+  }
+
+  /** Whether CR0.WP = 1, with which the hardware runs, would permit an access too. */
+  boolean isPermittedByHardware(long translation, long access) {
+    PagingRules rules = guest.rules();
+    return rules == null
+        || Rights.permit(
+            translation, access, rules.rights() | Rights.WRITE_PROTECT, guest.pkru(), guest.pkrs());
+  }
+
+  @Override
+  public long translate(Vcpu ofVcpu, @Gva long linear, long access, @Nullable WalkTrace trace) {
+    return ofVcpu.translate(linear, access, trace);
+  }
+
+  // ---- exits ----
+
+  @Override
+  public Resolution pageFault(Vcpu ofVcpu) {
+    ControlBlock control = ofVcpu.control();
+    @Gva long linear = control.exitLinear();
+    switch (domain.faults().handle(this, linear, ofVcpu.trappedAccess())) {
+      case FIXED -> {
+        return Resolution.FIXED;
+      }
+      case INJECT -> {
+        control.exit(Vector.PF, Translation.errorCode(fault), linear, fault);
+        return Resolution.INJECT;
+      }
+      case NO_ROOM -> {
+        return Resolution.CRASH;
+      }
+      default -> {
+        return ofVcpu.emulate();
+      }
+    }
+  }
+
+  /** The fault that the guest has to handle. */
+  void fault(long found) {
+    fault = found;
+  }
+
+  /** The hardware's fault becomes the guest's. */
+  void faultOfHardware() {
+    fault = vcpu.control().exitFault();
+  }
+
+  /** What {@link PageFaults.Answer#INJECT} is about. */
+  long fault() {
+    return fault;
+  }
+
+  @Override
+  public boolean invalidate(Vcpu ofVcpu, @Gva long linear) {
+    domain.lock();
+    try {
+      long place = placeOf(linear);
+      if (place == ShadowPages.NO_PARENT) {
+        return false;
+      }
+      if (domain.pages().kind(ShadowPages.placeSlot(place)).isSplinter()) {
+        domain.flush(); // the guest has one page there, the TLB many
+        return false;
+      }
+      return true;
+    } finally {
+      domain.unlock();
+    }
+  }
+
+  @Override
+  public void writeGuestEntry(Vcpu ofVcpu, @Gfn long gfn, int offset, int bytes, long value) {
+    domain.store(gfn, offset, bytes, value);
+  }
+
+  @Override
+  public long compareExchangeGuestEntry(
+      Vcpu ofVcpu, @Gfn long gfn, int offset, int bytes, long expected, long replacement) {
+    return domain.compareExchange(gfn, offset, bytes, expected, replacement);
+  }
+
+  // ---- for the others, under the lock ----
+
+  /**
+   * The place of the last-level shadow entry for an address, or {@link ShadowPages#NO_PARENT} if
+   * there is no table with one.
+   */
+  long placeOf(@Gva long linear) {
+    ShadowPages pages = domain.pages();
+    int slot = roots.rootFor(linear);
+    while (slot != ShadowPages.NONE) {
+      ShadowKind kind = pages.kind(slot);
+      int guestIndex =
+          kind.isSplinter() && kind.isLast()
+              ? (int) (linear >>> Addresses.PAGE_SHIFT) & kind.guestEntries() - 1
+              : roots.kind().format().index(linear, kind.level());
+      if (kind.isLast()) {
+        return ShadowPages.place(slot, guestIndex);
+      }
+      long entry = pages.entry(slot, guestIndex * kind.entriesPerGuestEntry());
+      slot = domain.graph().child(entry);
+    }
+    return ShadowPages.NO_PARENT;
+  }
+
+  /** The address whose tables are being used. */
+  @Gva
+  long lastFault() {
+    return lastFault;
+  }
+
+  @Gfn
+  long gfnOf(@Mfn long mfn) {
+    return domain.gfnOf(mfn);
+  }
+
+  int usesAsRoot(int slot) {
+    return roots.uses(slot);
+  }
+
+  void emptyRoots() {
+    roots.empty();
+  }
+
+  void dropRoots() {
+    roots.drop();
+  }
+
+  @Override
+  public int guestLevels() {
+    return guestLevels;
+  }
+
+  @Override
+  public int hardwareLevels() {
+    return Math.max(3, guestLevels);
+  }
+
+  Vcpu vcpu() {
+    return vcpu;
+  }
+}

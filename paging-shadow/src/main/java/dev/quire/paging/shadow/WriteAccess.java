@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.quire.paging.shadow;
+
+import dev.quire.api.address.Mfn;
+import dev.quire.api.x86.PageEntry;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Takes away every right to write a frame, before it becomes a table ({@code
+ * sh_remove_write_access}). Where the writable mappings are is not recorded: it is guessed from
+ * where known guests have theirs, then looked for in the table where the last one was found, then
+ * in all tables.
+ */
+final class WriteAccess {
+  private final ShadowPages pages;
+  private final ShadowGraph graph;
+  private final DataFrames data;
+  private final ShadowCounts counts;
+
+  /** The shadow in which a search last found a writable mapping. */
+  private int lastFound = ShadowPages.NONE;
+
+  WriteAccess(ShadowPages pages, ShadowGraph graph, DataFrames data, ShadowCounts counts) {
+    this.pages = pages;
+    this.graph = graph;
+    this.data = data;
+    this.counts = counts;
+  }
+
+  /**
+   * Afterwards no shadow entry lets the frame be written.
+   *
+   * @param level of the table that it becomes
+   * @param mode of the vCPU that runs, by whose tables to guess; null if none does
+   * @return whether a TLB may still let it be written, so that a flush must follow
+   */
+  boolean remove(@Mfn long mfn, int level, @Nullable ShadowMode mode) {
+    if (data.writable(mfn) > 0 && mode != null) {
+      guess(mfn, level, mode);
+    }
+    if (data.writable(mfn) > 0 && pages.exists(lastFound) && pages.kind(lastFound).isLast()) {
+      if (removeFrom(lastFound, mfn) > 0) {
+        counts.add(ShadowEvent.WRITABLE_BY_LAST);
+      }
+    }
+    if (data.writable(mfn) > 0) {
+      search(mfn);
+    }
+    return data.mayBeWrittenByTlb(mfn);
+  }
+
+  private void guess(@Mfn long mfn, int level, ShadowMode mode) {
+    for (WritableGuess guess : WritableGuess.values()) {
+      if (guess.isFor(mode.guestLevels(), level)) {
+        long place = mode.placeOf(guess.address(mode.lastFault(), mode.gfnOf(mfn)));
+        if (place != ShadowPages.NO_PARENT && removeAt(place, mfn)) {
+          counts.add(ShadowEvent.WRITABLE_BY_GUESS);
+          if (data.writable(mfn) == 0) {
+            return;
+          }
+        }
+      }
+    }
+  }
+
+  private void search(@Mfn long mfn) {
+    counts.add(ShadowEvent.WRITABLE_SEARCHES);
+    for (int slot = 1; slot < pages.end() && data.writable(mfn) > 0; slot++) {
+      if (pages.exists(slot) && pages.kind(slot).isLast() && removeFrom(slot, mfn) > 0) {
+        counts.add(ShadowEvent.WRITABLE_BY_SEARCH);
+        lastFound = slot;
+      }
+    }
+    if (data.writable(mfn) > 0) {
+      throw new IllegalStateException(
+          String.format("frame 0x%x is mapped writable, but no shadow entry does it", mfn));
+    }
+  }
+
+  private int removeFrom(int slot, @Mfn long mfn) {
+    int found = 0;
+    for (int index = 0; index < pages.entries(slot) && data.writable(mfn) > 0; index++) {
+      found += removeAt(ShadowPages.place(slot, index), mfn) ? 1 : 0;
+    }
+    return found;
+  }
+
+  private boolean removeAt(long place, @Mfn long mfn) {
+    int slot = ShadowPages.placeSlot(place);
+    int index = ShadowPages.placeIndex(place);
+    long entry = pages.entry(slot, index);
+    if (!DataFrames.isWritable(entry) || DataFrames.mfn(entry) != mfn) {
+      return false;
+    }
+    graph.setPage(slot, index, entry & ~PageEntry.RW);
+    return true;
+  }
+}

@@ -1,0 +1,214 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.quire.paging.shadow;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.quire.api.domain.Domain;
+import dev.quire.api.domain.DomainSpec;
+import dev.quire.api.domain.DomainSpec.Placement;
+import dev.quire.api.domain.Hypervisor;
+import dev.quire.api.domain.HypervisorFactory;
+import dev.quire.api.domain.RunResult;
+import dev.quire.api.hw.ExitReason;
+import dev.quire.api.hw.Machine;
+import dev.quire.api.hw.MachineFactory;
+import dev.quire.api.hw.MachineSpec;
+import dev.quire.api.hw.MachineSpec.Ram;
+import dev.quire.api.hw.Operation.Kind;
+import dev.quire.api.hw.OperationBlock;
+import dev.quire.api.paging.BackendUnavailableException;
+import dev.quire.api.x86.Access;
+import dev.quire.api.x86.CpuProfile;
+import dev.quire.api.x86.CpuProfile.Vendor;
+import dev.quire.api.x86.Cr0;
+import dev.quire.api.x86.Cr4;
+import dev.quire.api.x86.Efer;
+import dev.quire.api.x86.PageEntry;
+import dev.quire.api.x86.PagingFormat;
+import java.util.List;
+import java.util.ServiceLoader;
+import org.assertj.core.api.Assertions;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.MethodSource;
+
+/** A guest of a real hypervisor on a real machine boots, pages, and changes its own tables. */
+class HostedGuestTest {
+  private static final int FRAMES = 64;
+  private static final int FIRST = 16;
+  private static final long FLAGS = PageEntry.P | PageEntry.RW | PageEntry.US;
+
+  private final Machine machine = machine();
+  private final Hypervisor hypervisor =
+      ServiceLoader.load(HypervisorFactory.class).findFirst().orElseThrow().create(machine);
+  private final OperationBlock block = new OperationBlock(16);
+  private Domain domain;
+
+  private static Machine machine() {
+    MachineFactory factory = ServiceLoader.load(MachineFactory.class).findFirst().orElseThrow();
+    return factory.create(
+        MachineSpec.bare(CpuProfile.full(Vendor.INTEL, 40))
+            .withRam(List.of(new Ram(0, 16 << 20)))
+            .withTlb(factory.presets().get("tiny").geometry()));
+  }
+
+  private Domain guest(int pool) {
+    domain =
+        hypervisor.createDomain(
+            new ShadowBackend(),
+            new DomainSpec(1, List.of(new Ram(0, FRAMES << 12)), Placement.SCATTERED, 0, pool, 5));
+    return domain;
+  }
+
+  static List<PagingFormat> formats() {
+    return PagingFormat.ALL;
+  }
+
+  private static long linear(int frame) {
+    return 0x40_0000L + ((long) (frame - FIRST) << 12);
+  }
+
+  /** Tables from frame 0 up, the root first; the last one is also mapped behind all others. */
+  private long writeTables(PagingFormat format) {
+    int table = 0;
+    for (int level = format.levels(); level > 1; level--) {
+      long flags = format.rootInRegisters() && level == 3 ? PageEntry.P : FLAGS;
+      long at =
+          ((long) table << 12) + (long) format.index(linear(FIRST), level) * format.entryBytes();
+      domain.deviceStore(at, format.entryBytes(), (long) ++table << 12 | flags);
+    }
+    for (int i = FIRST; i < FRAMES; i++) {
+      domain.deviceStore(entryOf(format, i), format.entryBytes(), (long) i << 12 | FLAGS);
+    }
+    domain.deviceStore(entryOf(format, FRAMES), format.entryBytes(), (long) table << 12 | FLAGS);
+    return (long) table << 12;
+  }
+
+  private static long entryOf(PagingFormat format, int frame) {
+    long table = (format.levels() - 1L) << 12;
+    return table + (long) format.index(linear(frame), 1) * format.entryBytes();
+  }
+
+  private void boot(PagingFormat format) {
+    block.clear();
+    block.control(Kind.MOV_CR0, Cr0.PE);
+    block.control(
+        Kind.MOV_CR4,
+        Cr4.PGE | (format.levels() > 2 ? Cr4.PAE : 0) | (format.levels() == 5 ? Cr4.LA57 : 0));
+    block.control(Kind.MOV_CR3, 0);
+    block.control(
+        Kind.WRMSR_EFER,
+        format.isLongMode() ? Efer.LME | Efer.NXE : format.levels() > 2 ? Efer.NXE : 0);
+    block.control(Kind.MOV_CR0, Cr0.PE | Cr0.PG | Cr0.WP);
+    run(RunResult.DONE);
+  }
+
+  private void run(RunResult expected) {
+    assertThat(domain.vcpu(0).run(block)).as("%s", domain.crashReason()).isEqualTo(expected);
+    assertThat(domain.paging().audit()).isEmpty();
+  }
+
+  @ParameterizedTest
+  @MethodSource("formats")
+  void aGuestBootsAndItsAccessesReachItsFrames(PagingFormat format) {
+    guest(64);
+    writeTables(format);
+    block.clear();
+    block.store(Access.WRITE, 0x20_018, 8, 77);
+    run(RunResult.DONE);
+    assertThat(domain.deviceLoad(0x20_018, 8)).as("without paging").isEqualTo(77);
+    boot(format);
+    block.clear();
+    for (int i = FIRST; i < FIRST + 16; i++) {
+      block.store(Access.of(0, true, false), linear(i) + 8, 8, i);
+    }
+    run(RunResult.DONE);
+    for (int i = FIRST; i < FIRST + 16; i++) {
+      assertThat(domain.deviceLoad(((long) i << 12) + 8, 8)).isEqualTo(i);
+    }
+    long leaf = domain.deviceLoad(entryOf(format, FIRST), format.entryBytes());
+    assertThat(leaf & (PageEntry.A | PageEntry.D)).isEqualTo(PageEntry.A | PageEntry.D);
+  }
+
+  @ParameterizedTest
+  @MethodSource("formats")
+  void aGuestChangesItsTablesWhereItHasThemMapped(PagingFormat format) {
+    guest(64);
+    writeTables(format);
+    boot(format);
+    int bytes = format.entryBytes();
+    long entry = linear(FRAMES) + (long) format.index(linear(FIRST), 1) * bytes;
+    block.clear();
+    block.load(Access.of(0, false, false), linear(FIRST), 8);
+    block.store(Access.of(0, false, false), entry, bytes, 40L << 12 | FLAGS);
+    block.control(Kind.INVLPG, linear(FIRST));
+    block.store(Access.of(0, false, false), linear(FIRST), 8, 4711);
+    block.compareExchange(false, false, entry, bytes, 40L << 12 | FLAGS | 0x60, 0);
+    block.control(Kind.INVLPG, linear(FIRST));
+    block.load(Access.of(0, false, false), linear(FIRST), 8);
+    run(RunResult.FAULT);
+    assertThat(block.next()).isEqualTo(6);
+    assertThat(domain.vcpu(0).faultErrorCode()).isZero();
+    assertThat(domain.deviceLoad(40L << 12, 8)).isEqualTo(4711);
+    assertThat(domain.deviceLoad(entryOf(format, FIRST), bytes)).isZero();
+    assertThat(domain.paging().statistics().get("emulated-table-writes")).isEqualTo(2);
+  }
+
+  @ParameterizedTest
+  @MethodSource("formats")
+  void withoutWriteProtectionTheGuestsKernelWritesWhatItMay(PagingFormat format) {
+    guest(64);
+    writeTables(format);
+    boot(format);
+    domain.deviceStore(entryOf(format, 20), format.entryBytes(), 20L << 12 | PageEntry.P);
+    block.clear();
+    block.control(Kind.MOV_CR0, Cr0.PE | Cr0.PG);
+    block.store(Access.of(0, false, false), linear(20), 4, 5);
+    block.store(Access.of(0, true, false), linear(20), 4, 6);
+    run(RunResult.FAULT);
+    assertThat(block.next()).isEqualTo(2);
+    assertThat(domain.vcpu(0).faultErrorCode()).as("P W U").isEqualTo(7);
+    assertThat(domain.deviceLoad(20L << 12, 4)).isEqualTo(5);
+    long leaf = domain.deviceLoad(entryOf(format, 20), format.entryBytes());
+    assertThat(leaf & PageEntry.D).isNotZero();
+  }
+
+  @Test
+  void devicesAreEmulated() {
+    guest(64);
+    writeTables(PagingFormat.FOUR_LEVEL);
+    boot(PagingFormat.FOUR_LEVEL);
+    domain.deviceStore(entryOf(PagingFormat.FOUR_LEVEL, 20), 8, 0xf000_0000L | FLAGS);
+    block.clear();
+    block.load(Access.of(0, false, false), linear(20), 4);
+    block.store(Access.of(0, false, false), linear(20), 4, 6);
+    run(RunResult.DONE);
+    assertThat(block.results()[0]).isEqualTo(0xffff_ffffL);
+    assertThat(block.reached()[0]).isEqualTo(OperationBlock.DEVICE | 0xf000_0000L);
+  }
+
+  @Test
+  void switchingBackAndForthKeepsTheShadows() {
+    guest(64);
+    writeTables(PagingFormat.FOUR_LEVEL);
+    boot(PagingFormat.FOUR_LEVEL);
+    domain.deviceStore(0xa000, 8, 0x1000 | FLAGS); // a second root with the same tables
+    block.clear();
+    for (int i = 0; i < 4; i++) {
+      block.control(Kind.MOV_CR3, i % 2 == 0 ? 0xa000 : 0);
+      block.load(Access.of(0, false, false), linear(20), 4);
+    }
+    run(RunResult.DONE);
+    long faults = domain.vcpu(0).exits(ExitReason.PAGE_FAULT);
+    block.next(0);
+    run(RunResult.DONE);
+    assertThat(domain.vcpu(0).exits(ExitReason.PAGE_FAULT)).isEqualTo(faults);
+  }
+
+  @Test
+  void aPoolThatIsTooSmallIsRefusedAtOnce() {
+    Assertions.assertThatThrownBy(() -> guest(17))
+        .isInstanceOf(BackendUnavailableException.class)
+        .hasMessageContaining("shadow paging of 1 vCPUs needs a pool with 14 free frames");
+  }
+}

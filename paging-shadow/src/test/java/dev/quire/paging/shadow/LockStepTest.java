@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.quire.paging.shadow;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+
+/** Random programs that write their own tables, beside the bare machine. */
+class LockStepTest {
+  private static final int STEPS = 150;
+
+  @ParameterizedTest
+  @ValueSource(longs = {1, 2, 3, 4, 5, 6})
+  void aGuestNoticesNothingAndMemoryIsTheSame(long seed) {
+    LockStep world = new LockStep(seed, 1, 64, null);
+    run(world);
+    assertThat(world.shadowed.emulated).isPositive();
+  }
+
+  @ParameterizedTest
+  @ValueSource(longs = {11, 12, 13})
+  void vcpusInDifferentModesShareTables(long seed) {
+    run(new LockStep(seed, 3, 64, null));
+  }
+
+  @ParameterizedTest
+  @ValueSource(longs = {21, 22, 23})
+  void theSmallestPoolWillDo(long seed) {
+    run(new LockStep(seed, 2, ShadowDomain.minimum(2), null));
+  }
+
+  @ParameterizedTest
+  @ValueSource(longs = {31, 32, 33})
+  void translationsAreCachedUntilTheGuestInvalidatesThem(long seed) {
+    run(new LockStep(seed, 2, 64, LockStep.MACHINES.presets().get("tiny").geometry()));
+  }
+
+  private static void run(LockStep world) {
+    for (int i = 0; i < STEPS; i++) {
+      world.step();
+    }
+  }
+}
