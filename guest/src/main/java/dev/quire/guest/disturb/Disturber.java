@@ -22,7 +22,6 @@ import java.util.function.Consumer;
  * disturbance everything is audited.
  */
 public final class Disturber {
-  private final DisturbPlan plan;
   private final Random random;
   private final GuestMemory memory;
   private final Findings findings;
@@ -34,8 +33,9 @@ public final class Disturber {
   private final BitmapChecks checks;
   private final List<Disturbance> kinds;
   private final Map<String, Long> counts = new LinkedHashMap<>();
-  private long untilDisturbance;
-  private long untilSwap;
+  private final Turns disturbances;
+  private final Turns swapTurns;
+  private final Turns auditTurns;
 
   /**
    * For one run of a guest.
@@ -45,7 +45,6 @@ public final class Disturber {
    */
   public Disturber(
       DisturbPlan plan, Domain domain, Toolstack toolstack, Consumer<String> findings) {
-    this.plan = plan;
     this.random = new Random(plan.seed());
     this.findings = new Findings(findings);
     memory = new GuestMemory(domain);
@@ -71,13 +70,9 @@ public final class Disturber {
           "swap-every: there are no two backends that can serve this domain; there are: "
               + swaps.names());
     }
-    untilDisturbance = interval(plan.every());
-    untilSwap = interval(plan.swapEvery());
-  }
-
-  /** So many operations, on average; for ever if the plan says 0. */
-  private long interval(long mean) {
-    return mean == 0 ? Long.MAX_VALUE : 1 + (long) (random.nextDouble() * (2 * mean - 1));
+    disturbances = Turns.about(plan.every(), random);
+    swapTurns = Turns.about(plan.swapEvery(), random);
+    auditTurns = Turns.exactly(plan.auditEvery());
   }
 
   // ---- around the guest's operations ----
@@ -91,7 +86,8 @@ public final class Disturber {
    * @return behind the last that may run before {@link #after} is called
    */
   public int before(long[] reach, int from, int to) {
-    int end = (int) Math.min(to, from + Math.min(untilDisturbance, untilSwap));
+    long room = Math.min(Math.min(disturbances.left(), swapTurns.left()), auditTurns.left());
+    int end = (int) Math.min(to - from, room) + from;
     for (int i = from; i < end && balloon.isInflated(); i++) {
       if (reach[i] >= 0) {
         needs(Addresses.gpaToGfn(Addresses.gpa(reach[i])));
@@ -126,21 +122,16 @@ public final class Disturber {
    */
   public boolean after(OperationBlock block, long[] reach, int from, int to) {
     note(block.operations(), reach, from, to);
-    if (plan.every() > 0) {
-      untilDisturbance -= to - from;
-    }
-    if (plan.swapEvery() > 0) {
-      untilSwap -= to - from;
-    }
-    boolean disturbs = untilDisturbance <= 0;
+    boolean disturbs = disturbances.isNext(to - from);
     if (disturbs) {
-      untilDisturbance = interval(plan.every());
       disturb();
     }
-    boolean swapsNow = untilSwap <= 0;
+    boolean swapsNow = swapTurns.isNext(to - from);
     if (swapsNow) {
-      untilSwap = interval(plan.swapEvery());
       happen(swaps);
+    }
+    if (auditTurns.isNext(to - from)) {
+      audit.backend();
     }
     return disturbs || swapsNow;
   }

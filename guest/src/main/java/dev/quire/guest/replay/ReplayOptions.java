@@ -42,7 +42,8 @@ record ReplayOptions(
           "disturb",
           "disturb-every",
           "swap-every",
-          "swap-among");
+          "swap-among",
+          "audit-every");
 
   /** So that a boot is disturbed some thousand times. */
   private static final long DISTURB_EVERY = 4096;
@@ -91,6 +92,7 @@ record ReplayOptions(
         seed.orElse(1),
         seed.isPresent() ? every.orElse(DISTURB_EVERY) : 0,
         swapEvery.orElse(0),
+        positive(options, "audit-every").orElse(0),
         among.isEmpty() ? List.of() : List.of(among.split(",", -1)));
   }
 

@@ -38,7 +38,7 @@ final class ReplayWorkload implements Workload {
             reader,
             domain,
             options.checkAd(),
-            plan.disturbs() ? log -> new Disturber(plan, domain, toolstack, log) : null);
+            plan.interrupts() ? log -> new Disturber(plan, domain, toolstack, log) : null);
     if (options.explains()) {
       long record = Explanation.record(options);
       run(replay, record, monitor);

@@ -38,7 +38,7 @@ class DisturberTest {
   }
 
   private static DisturbPlan every(long operations, long seed) {
-    return new DisturbPlan(seed, operations, 0, List.of());
+    return new DisturbPlan(seed, operations, 0, 0, List.of());
   }
 
   private Map<String, Object> run(Disturber disturber, int blocks) {
@@ -101,6 +101,16 @@ class DisturberTest {
   }
 
   @Test
+  void auditsAreMadeOfAGuestThatIsLeftAlone() {
+    Map<String, Object> facts = run(disturber(new DisturbPlan(1, 0, 0, 300, List.of())), 3);
+    assertThat(facts).containsEntry("audits", 10L).containsEntry("disturbances", 0L);
+    assertThat(guest.found).isEmpty();
+    when(guest.paging.audit()).thenReturn(List.of("a frame is lost"));
+    run(disturber(new DisturbPlan(1, 0, 0, 300, List.of())), 3);
+    assertThat(guest.found).hasSize(10).allMatch(it -> it.contains("a frame is lost"));
+  }
+
+  @Test
   void deviceWritesBelongToTheDirtyLog() {
     Disturber disturber = disturber(every(5, 1));
     for (int i = 0; i < 20; i++) {
@@ -112,7 +122,7 @@ class DisturberTest {
 
   @Test
   void swapsNeedTwoBackends() {
-    assertThatThrownBy(() -> disturber(new DisturbPlan(1, 0, 100, List.of())))
+    assertThatThrownBy(() -> disturber(new DisturbPlan(1, 0, 100, 0, List.of())))
         .isInstanceOf(InputException.class)
         .hasMessageContaining("two backends");
   }

@@ -74,6 +74,12 @@ final class ReplayCommand implements Callable<Integer> {
   private @Nullable String swapAmong;
 
   @Option(
+      names = "--audit-every",
+      paramLabel = "N",
+      description = "Has the backend audit itself every N operations: key workload.audit-every.")
+  private @Nullable Long auditEvery;
+
+  @Option(
       names = "--json",
       paramLabel = "FILE",
       description = "Writes the report of the trace, there must be one only, as JSON: report.json.")
@@ -96,6 +102,7 @@ final class ReplayCommand implements Callable<Integer> {
         .option("--disturb-every", "workload.disturb-every", disturbEvery)
         .option("--swap-every", "workload.swap-every", swapEvery)
         .option("--swap-among", "workload.swap-among", swapAmong)
+        .option("--audit-every", "workload.audit-every", auditEvery)
         .option("--json", "report.json", json)
         .option("--until", "workload.until", until);
     Settings settings = Settings.read(null, overrides.all());

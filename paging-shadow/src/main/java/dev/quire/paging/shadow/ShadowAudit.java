@@ -125,6 +125,10 @@ final class ShadowAudit {
     }
     refs[child]++;
     int part = index % kind.entriesPerGuestEntry();
+    for (int i = index - part; i < index - part + kind.entriesPerGuestEntry(); i++) {
+      boolean same = domain.graph().child(pages.entry(slot, i)) == child;
+      check(same, slot, i, "only a part of what the guest's entry leads to is mapped");
+    }
     boolean rightPage = pages.mfn(child, part) == DataFrames.mfn(entry);
     check(rightPage, slot, index, "refers to another page of the shadow below");
     if (kind.isSplinter()) {

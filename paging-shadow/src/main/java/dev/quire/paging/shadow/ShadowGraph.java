@@ -214,6 +214,18 @@ final class ShadowGraph {
     }
   }
 
+  /**
+   * Empties all entries that come from the guest entry that the one at {@code place} comes from.
+   */
+  void unlink(long place) {
+    int slot = ShadowPages.placeSlot(place);
+    int each = pages.kind(slot).entriesPerGuestEntry();
+    int first = ShadowPages.placeIndex(place) & -each;
+    for (int part = 0; part < each; part++) {
+      setTable(slot, first + part, 0);
+    }
+  }
+
   /** The shadow that an entry refers to, or {@link ShadowPages#NONE}. */
   int child(long entry) {
     return isPresent(entry) ? pages.slotOf(DataFrames.mfn(entry)) : ShadowPages.NONE;

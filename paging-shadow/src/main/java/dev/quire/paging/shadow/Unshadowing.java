@@ -73,8 +73,7 @@ final class Unshadowing {
       graph.unpin(slot);
     }
     while (pages.exists(slot) && pages.parent(slot) != ShadowPages.NO_PARENT) {
-      long place = pages.parent(slot);
-      graph.setTable(ShadowPages.placeSlot(place), ShadowPages.placeIndex(place), 0);
+      graph.unlink(pages.parent(slot));
     }
     if (thoroughly && pages.exists(slot) && pages.refs(slot) > usesAsRoot(slot)) {
       removeReferences(slot);
