@@ -14,7 +14,6 @@ import dev.quire.api.hw.PageWalker;
 import dev.quire.api.hw.PagingContext;
 import dev.quire.api.hw.PhysicalMemory;
 import dev.quire.api.hw.WalkTrace;
-import dev.quire.api.x86.Access;
 import dev.quire.api.x86.CpuProfile;
 import dev.quire.api.x86.PagingRules;
 import dev.quire.api.x86.Translation;
@@ -23,9 +22,7 @@ import dev.quire.launcher.conform.WalkVector.Expected;
 import dev.quire.launcher.conform.WalkVector.Nested;
 import dev.quire.launcher.conform.WalkVector.RegisterValues;
 import dev.quire.launcher.conform.WalkVector.TableEntry;
-import java.util.ArrayList;
 import java.util.List;
-import java.util.Map;
 import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 
@@ -34,7 +31,7 @@ import org.jspecify.annotations.Nullable;
  * is RAM. Each vector puts its entries into memory, loads its registers, makes its access and takes
  * the entries away again, so that it finds the machine as the first one did.
  */
-final class VectorBench {
+final class VectorBench implements Bench {
   /** Index in the block of the write that may be refused. */
   private static final int ROOT_LOAD = 4;
 
@@ -47,6 +44,7 @@ final class VectorBench {
   private final OperationBlock block = new OperationBlock(MOST_OPERATIONS);
   private final PagingContext context;
   private final WalkTrace trace = new WalkTrace();
+  private final Comparison comparison = new Comparison(this::read);
 
   VectorBench(MachineFactory machines, CpuProfile profile) {
     machine = machines.create(MachineSpec.bare(profile));
@@ -55,12 +53,8 @@ final class VectorBench {
     context = new PagingContext(profile);
   }
 
-  /**
-   * Tries one vector.
-   *
-   * @return what was different, line by line with the walk at the end; empty if nothing was
-   */
-  List<String> tryOut(WalkVector vector) {
+  @Override
+  public List<String> tryOut(WalkVector vector) {
     try {
       vector.allEntries().forEach(it -> write(it, it.value()));
       load(vector);
@@ -127,27 +121,12 @@ final class VectorBench {
   }
 
   private List<String> differences(WalkVector vector, Expected seen) {
-    List<String> lines = new ArrayList<>();
-    if (!agrees(vector.expected(), seen)) {
-      lines.add("expected that it " + vector.expected() + "; it " + seen);
-    }
-    entries(vector, lines);
+    List<String> lines = comparison.differences(vector, seen);
     if (vector.nested().isEmpty() && !(seen instanceof Expected.RootRefused)) {
       software(vector, seen, lines);
       lines.addAll(lines.isEmpty() ? List.of() : walk(vector));
     }
     return lines;
-  }
-
-  private static boolean agrees(Expected expected, Expected seen) {
-    if (expected instanceof Expected.Reached wanted && seen instanceof Expected.Reached got) {
-      return wanted.address() == got.address();
-    }
-    if (seen instanceof Expected.NestedPageFault got) {
-      return expected instanceof Expected.NestedPageFault wanted && wanted.agrees(got)
-          || expected instanceof Expected.TableUpdateRefused refused && refused.agrees(got);
-    }
-    return expected.equals(seen);
   }
 
   /**
@@ -185,41 +164,8 @@ final class VectorBench {
         .walk(context, vector.linear(), vector.access(), null, PageWalker.LOOK_ONLY, told);
   }
 
-  private void entries(WalkVector vector, List<String> lines) {
-    if (vector.after().isEmpty() && vector.nested().isPresent()
-        || vector.after().stream().anyMatch(it -> hold(vector, it))) {
-      return;
-    }
-    lines.add("the entries are none of the permitted variants:");
-    for (TableEntry entry : vector.allEntries()) {
-      lines.add(
-          String.format(
-              "  entry at 0x%x was 0x%x, is 0x%x; permitted: %s",
-              entry.address(), entry.value(), read(entry), permitted(vector, entry)));
-    }
-  }
-
-  private boolean hold(WalkVector vector, Map<Long, Long> after) {
-    return vector.entries().stream().allMatch(it -> holds(it, after, SecondDimension.free(vector)))
-        && vector.nested().map(Nested::entries).orElse(List.of()).stream()
-            .allMatch(it -> holds(it, after, SecondDimension.freeNested(vector)));
-  }
-
-  private boolean holds(TableEntry entry, Map<Long, Long> after, long free) {
-    long wanted = after.getOrDefault(entry.address(), entry.value());
-    return ((read(entry) ^ wanted) & ~free) == 0;
-  }
-
   private long read(TableEntry entry) {
     return memory.load(Addresses.maddr(entry.address()), entry.bytes());
-  }
-
-  private static String permitted(WalkVector vector, TableEntry entry) {
-    return vector.after().stream()
-        .map(it -> "0x" + Long.toHexString(it.getOrDefault(entry.address(), entry.value())))
-        .distinct()
-        .reduce((one, other) -> one + " or " + other)
-        .orElse("nothing");
   }
 
   /** The walk from the vector's own entries, not from what the access left of them. */
@@ -227,11 +173,5 @@ final class VectorBench {
     vector.allEntries().forEach(it -> write(it, it.value()));
     trace.clear();
     return trace.explain(lookOnly(vector, trace));
-  }
-
-  static String describe(WalkVector vector) {
-    return String.format(
-        "%s (line %d): %s of 0x%x",
-        vector.id(), vector.line(), Access.describe(vector.access()), vector.linear());
   }
 }

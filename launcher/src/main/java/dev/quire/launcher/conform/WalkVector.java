@@ -65,6 +65,11 @@ record WalkVector(
         .orElse(entries);
   }
 
+  /** Which it is, for people. */
+  String describe() {
+    return String.format("%s (line %d): %s of 0x%x", id, line, Access.describe(access), linear);
+  }
+
   /** Whether the recording is of nested page tables, and so of an AMD CPU. */
   boolean isNpt() {
     return mode.equals("npt");

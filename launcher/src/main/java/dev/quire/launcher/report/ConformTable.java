@@ -3,7 +3,6 @@ package dev.quire.launcher.report;
 
 import dev.quire.launcher.conform.Conformance.Result;
 import java.io.PrintWriter;
-import java.nio.file.Path;
 import java.util.List;
 import java.util.Locale;
 
@@ -11,7 +10,7 @@ import java.util.Locale;
 public final class ConformTable {
   private final PrintWriter out;
   private final int nameWidth;
-  private int files;
+  private int rows;
   private long passed;
   private long failed;
   private long skipped;
@@ -19,18 +18,17 @@ public final class ConformTable {
   /**
    * A table.
    *
-   * @param all the files that will come, for the width of the first column
+   * @param all the names that will come, for the width of the first column
    */
-  public ConformTable(PrintWriter out, List<Path> all) {
+  public ConformTable(PrintWriter out, List<String> all) {
     this.out = out;
-    this.nameWidth =
-        all.stream().mapToInt(it -> String.valueOf(it.getFileName()).length()).max().orElse(0);
+    this.nameWidth = all.stream().mapToInt(String::length).max().orElse(0);
   }
 
-  /** Adds a file. */
-  public void add(Path file, Result result) {
+  /** Adds what came of a file. */
+  public void add(String name, Result result) {
     long left = result.skipped().values().stream().mapToLong(it -> it).sum();
-    row(String.valueOf(file.getFileName()), result.passed(), result.failed(), left);
+    row(name, result.passed(), result.failed(), left);
     result
         .skipped()
         .forEach((why, count) -> out.printf(Locale.ROOT, "  %,d skipped: %s%n", count, why));
@@ -39,7 +37,7 @@ public final class ConformTable {
       out.printf(
           Locale.ROOT, "  ... and %,d more failed%n", result.failed() - result.failures().size());
     }
-    files++;
+    rows++;
     passed += result.passed();
     failed += result.failed();
     skipped += left;
@@ -48,10 +46,10 @@ public final class ConformTable {
 
   /** Prints the last line, if there are any vectors. */
   public void total() {
-    if (files == 0) {
+    if (rows == 0) {
       return;
     }
-    row(files + (files == 1 ? " file" : " files"), passed, failed, skipped);
+    row("total", passed, failed, skipped);
     out.flush();
   }
 

@@ -100,19 +100,51 @@ public final class Launch implements AutoCloseable {
   }
 
   /**
+   * The provider of hypervisors, for who makes domains of its own.
+   *
+   * @throws InputException if no bundle that was started provides one
+   */
+  public HypervisorFactory hypervisors() {
+    HypervisorFactory hypervisor = hypervisors.get();
+    if (hypervisor == null) {
+      throw new InputException("no bundle that was started provides a hypervisor");
+    }
+    return hypervisor;
+  }
+
+  /**
+   * A backend by its name.
+   *
+   * @throws InputException if no bundle that was started provides it
+   */
+  public PagingBackend backend(String name) {
+    List<Provider<PagingBackend>> all = host.providers(ServiceType.BACKEND);
+    return all.stream()
+        .filter(it -> it.name().equals(name))
+        .map(Provider::service)
+        .findFirst()
+        .orElseThrow(
+            () ->
+                new InputException(
+                    "no paging backend \""
+                        + name
+                        + "\"; there are: "
+                        + all.stream().map(Provider::name).distinct().toList()));
+  }
+
+  /**
    * What checks records of a real Xen.
    *
    * @throws InputException if no bundle that was started provides PV guests
    */
   public XenRecords xenRecords() {
-    HypervisorFactory hypervisor = hypervisors.get();
+    HypervisorFactory hypervisor = hypervisors();
     List<Provider<GuestInterface>> pv =
         host.providers(ServiceType.GUEST_INTERFACE).stream()
             .filter(it -> it.name().equals("pv"))
             .toList();
-    if (hypervisor == null || pv.isEmpty()) {
-      throw new InputException(
-          "no bundle that was started provides a hypervisor and the guest interface \"pv\"");
+    if (pv.isEmpty()) {
+      throw new InputException("no bundle that was started provides the guest interface \"pv\"");
     }
     return new XenRecords(machines(), hypervisor, pv.get(0).service());
   }

@@ -4,11 +4,14 @@ package dev.quire.launcher.conform;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assumptions.assumeThat;
 
+import dev.quire.api.domain.HypervisorFactory;
 import dev.quire.api.guest.WorkloadMonitor;
 import dev.quire.api.hw.MachineFactory;
+import dev.quire.api.paging.PagingBackend;
 import dev.quire.launcher.conform.Conformance.Result;
 import java.net.URISyntaxException;
 import java.nio.file.Path;
+import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.ServiceLoader;
@@ -22,7 +25,23 @@ class ConformanceTest {
   private static final Path RECORDINGS = Path.of("../../shared/vectors");
 
   static Conformance conformance() {
-    return new Conformance(ServiceLoader.load(MachineFactory.class).findFirst().orElseThrow(), 3);
+    return Conformance.ofMachines(machines(), 3);
+  }
+
+  static MachineFactory machines() {
+    return ServiceLoader.load(MachineFactory.class).findFirst().orElseThrow();
+  }
+
+  static HypervisorFactory hypervisors() {
+    return ServiceLoader.load(HypervisorFactory.class).findFirst().orElseThrow();
+  }
+
+  static PagingBackend backend(String name) {
+    return ServiceLoader.load(PagingBackend.class).stream()
+        .map(ServiceLoader.Provider::get)
+        .filter(it -> it.name().equals(name))
+        .findFirst()
+        .orElseThrow();
   }
 
   private static Result check(Path file) {
@@ -55,6 +74,22 @@ class ConformanceTest {
   })
   void everyRecordedWalkIsReproduced(String name, long vectors) {
     assertAllPass(check(sample(name)), vectors);
+  }
+
+  /** A guest sees the same under every backend, and finds the same A and D bits. */
+  @ParameterizedTest
+  @CsvSource({"shadow", "hap-npt", "hap-ept"})
+  void guestsUnderABackendSeeWhatWasRecorded(String name) {
+    long vectors = 0;
+    for (String mode : List.of("2level", "pae", "4level", "5level")) {
+      Result result =
+          Conformance.ofBackend(machines(), hypervisors(), backend(name), 3)
+              .check(sample("native-" + mode), WorkloadMonitor.NONE);
+      assertThat(result.failures()).isEmpty();
+      assertThat(result.skipped()).isEmpty();
+      vectors += result.passed();
+    }
+    assertThat(vectors).isEqualTo(808);
   }
 
   /**
