@@ -111,6 +111,10 @@ public interface P2m {
   /**
    * Changes a range between RAM_RW and RAM_LOGDIRTY lazily ({@code p2m_change_type_range}): entries
    * are marked from the top and recalculated when next used.
+   *
+   * @return EINVAL; ENOMEM if a mapping lies across an end of the range and could not be split: the
+   *     frames below it are changed, the others have their old type until they are recalculated for
+   *     another reason or the call is repeated, which is allowed (Xen crashes the domain)
    */
   Errno changeTypeRange(@Gfn long first, long count, P2mType from, P2mType to);
 

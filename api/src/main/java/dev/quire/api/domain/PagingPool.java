@@ -22,7 +22,12 @@ public interface PagingPool {
   @Mfn
   long allocate();
 
-  /** Takes a frame back. Whoever frees a table has flushed what hardware cached of it before. */
+  /**
+   * Takes a frame back. Whoever frees a table has flushed what hardware cached of it before.
+   *
+   * @throws IllegalStateException for a frame that is not in use out of this pool: one that was
+   *     freed twice would become two tables
+   */
   void free(@Mfn long mfn);
 
   /** How many frames are in use. */

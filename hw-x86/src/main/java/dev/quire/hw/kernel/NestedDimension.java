@@ -115,7 +115,7 @@ public abstract class NestedDimension {
     }
     for (int level = top; level >= leaf; level--) {
       if (missing[level] != 0) {
-        long found = translate(entryAddresses[level], NestedAccess.TABLE_UPDATE, level);
+        long found = translateForUpdate(entryAddresses[level], level);
         if (found < 0) {
           return found;
         }
@@ -123,6 +123,16 @@ public abstract class NestedDimension {
     }
     return result;
   }
+
+  /**
+   * Translates the address of an entry again, now that it is to be written. The hardware has the
+   * translation at hand: it reads nothing for that, and nothing is counted.
+   *
+   * @param entryAddress guest-physical. Unit: bytes
+   * @param level of the entry
+   * @return as {@link #translate}
+   */
+  public abstract long translateForUpdate(long entryAddress, int level);
 
   /**
    * The second dimension of what a guest's walk ended with.

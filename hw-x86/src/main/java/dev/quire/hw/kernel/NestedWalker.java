@@ -70,6 +70,9 @@ public final class NestedWalker extends NestedDimension {
 
   private static final long[] entries = new long[LEVELS + 1];
 
+  /** Counts as they were before something that is not counted. */
+  private static final long[] kept = new long[COUNTERS.length];
+
   /** Which level the fast road began at, by way of what: for it, none is above the root's. */
   private static int entered;
 
@@ -113,6 +116,14 @@ public final class NestedWalker extends NestedDimension {
     if (TLB != null && found >= 0) {
       TLB.put(guestPhysical & Key.PAGE | STRUCTURES.space(), found);
     }
+    return found;
+  }
+
+  @Override
+  public long translateForUpdate(long entryAddress, int level) {
+    System.arraycopy(COUNTERS, 0, kept, 0, kept.length);
+    long found = translate(entryAddress, NestedAccess.TABLE_UPDATE, level);
+    System.arraycopy(kept, 0, COUNTERS, 0, kept.length);
     return found;
   }
 

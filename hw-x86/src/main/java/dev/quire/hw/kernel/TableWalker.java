@@ -79,10 +79,7 @@ public final class TableWalker extends Walker {
   private static final FrameHints HINTS = new FrameHints(MEMORY);
   private static final RepeatedReads REPEATED = new RepeatedReads(COUNTERS, NESTED != null);
 
-  /**
-   * From which level up the fast road has read on the way from the root; none if above them all; 0
-   * if it has asked for the final address too.
-   */
+  /** Down to which level the fast road has read from the root; 0: the final address too. */
   private static int readFrom;
 
   /** With a switching bit: whether the walk goes on in nested mode. */
@@ -136,7 +133,9 @@ public final class TableWalker extends Walker {
     REPEATED.keep(from, LEVELS);
     long result = walk(context, Addresses.gva(linear), access, null, true, null);
     if (NESTED != null && result >= 0) {
+      REPEATED.before(NestedDimension.LAST);
       result = last(result, access);
+      REPEATED.after(NestedDimension.LAST);
     }
     REPEATED.restore(from, LEVELS);
     if (!Translation.isFault(result)) {
@@ -178,13 +177,15 @@ public final class TableWalker extends Walker {
       @Nullable FrameMapper frames,
       boolean update,
       @Nullable WalkTrace trace) {
-    if (REGISTER_ROOT && level == LEVELS) {
-      long below = registerStep(context, access, trace);
-      return below < 0 ? below : descend(context, below, level - 1, access, frames, update, trace);
-    }
-    long table = located(above, access, level);
+    boolean inRegister = REGISTER_ROOT && level == LEVELS;
+    REPEATED.before(level);
+    long table = inRegister ? registerStep(context, access, trace) : located(above, access, level);
+    REPEATED.after(level);
     if (table < 0) {
       return table;
+    }
+    if (inRegister) {
+      return descend(context, table, level - 1, access, frames, update, trace);
     }
     long[] frame = EntryStep.frame(MEMORY, table, frames);
     if (frame == null) {
@@ -192,9 +193,7 @@ public final class TableWalker extends Walker {
     }
     int at = FORMAT.index(access, level);
     long entry = EntryStep.load(frame, at, HALF_ENTRIES);
-    if (COUNTS) {
-      COUNTERS[REFERENCES + level]++;
-    }
+    COUNTERS[REFERENCES + level] += COUNTS ? 1 : 0;
     if (trace != null) {
       trace.step(level, entryAddress(above, access, level), entry, access << 7 >> 7, FORMAT);
     }

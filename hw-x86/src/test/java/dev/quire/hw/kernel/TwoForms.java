@@ -20,8 +20,8 @@ import java.util.function.Supplier;
 
 /** One machine with hidden kernels and one with plain ones, given the same operations. */
 final class TwoForms implements Rig {
-  private static final String HIDDEN = "hidden";
-  private static final String PLAIN = "plain";
+  static final String HIDDEN = "hidden";
+  static final String PLAIN = "plain";
 
   private final Machine hidden;
   private final Machine plain;
@@ -34,7 +34,7 @@ final class TwoForms implements Rig {
   }
 
   /** Kernels are also defined later, when a format is first used. */
-  private static <T> T as(String form, Supplier<T> action) {
+  static <T> T as(String form, Supplier<T> action) {
     String before = System.getProperty(Specializer.FORM);
     System.setProperty(Specializer.FORM, form);
     try {

@@ -18,7 +18,7 @@ import org.jspecify.annotations.Nullable;
  * several threads.
  *
  * <pre>
- *   62 table | 61 without owner, but referred to | 55..40 owner + 1, or 0 for nobody | 39..0 guest frame
+ *   62 table | 61 without owner, but referred to | 60 table in use | 55..40 owner + 1, or 0 for nobody | 39..0 guest frame
  * </pre>
  */
 public final class MachineToPhysical {
@@ -38,6 +38,7 @@ public final class MachineToPhysical {
   private static final long OWNER = 0xffffL;
   private static final long TABLE = 1L << 62;
   private static final long ORPHAN = 1L << 61;
+  private static final long IN_USE = 1L << 60;
   private static final int CHUNK_BITS = 12;
   private static final int CHUNK = 1 << CHUNK_BITS;
 
@@ -193,6 +194,25 @@ public final class MachineToPhysical {
   /** The frame is no table any more, and nobody's. */
   public void clearTable(@Mfn long mfn) {
     update(mfn, word -> 0);
+  }
+
+  /**
+   * A frame for tables is in use from now on, or is no longer: whoever frees it twice would let two
+   * tables be made of it.
+   */
+  public void useTable(@Mfn long mfn, int domain, boolean inUse) {
+    long expected = TABLE | (domain + 1L) << OWNER_SHIFT | NOT_MAPPED | (inUse ? 0 : IN_USE);
+    update(
+        mfn,
+        word -> {
+          if (word != expected) {
+            throw new IllegalStateException(
+                String.format(
+                    "frame 0x%x is no table of domain %d that is %s",
+                    mfn, domain, inUse ? "spare" : "in use"));
+          }
+          return word ^ IN_USE;
+        });
   }
 
   /** Whether a frame is memory for tables of a domain. */

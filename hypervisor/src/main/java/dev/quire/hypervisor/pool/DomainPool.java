@@ -58,6 +58,7 @@ public final class DomainPool implements PagingPool {
       return Addresses.mfn(NONE);
     }
     @Mfn long mfn = spare[--spares];
+    owners.useTable(mfn, domain, true);
     used++;
     if (memory.isHome(mfn)) {
       Arrays.fill(memory.frame(mfn), 0);
@@ -67,9 +68,7 @@ public final class DomainPool implements PagingPool {
 
   @Override
   public synchronized void free(@Mfn long mfn) {
-    if (!owners.isTable(mfn, domain)) {
-      throw new IllegalStateException(String.format("frame 0x%x is not of this pool", mfn));
-    }
+    owners.useTable(mfn, domain, false);
     used--;
     if (closing) {
       giveBack(mfn); // not to the pool of a dying domain, which nobody would empty again (XSA-410)

@@ -248,4 +248,30 @@ class P2mOperationsTest {
     assertThat(world.p2m.recalculate(0)).isEqualTo(Errno.OK);
     assertThat(world.p2m.frames(P2mType.RAM_LOGDIRTY)).isEqualTo(format == P2mFormat.EPT ? 8 : 6);
   }
+
+  /**
+   * What the contract says of a range whose end cannot be split off, and that asking again helps.
+   */
+  @ParameterizedTest
+  @EnumSource(P2mFormat.class)
+  void aRangeThatCannotBeSplitOffKeepsItsTypeUntilItIsAskedForAgain(P2mFormat format) {
+    P2mWorld world = world(format);
+    world.p2m.add(0, 0, 2, P2mType.RAM_RW);
+    world.p2m.add(16, 16, 4, P2mType.RAM_RW);
+    world.allocations = 0;
+    world.failing = 1;
+    assertThat(world.p2m.changeTypeRange(0, 20, P2mType.RAM_RW, P2mType.RAM_LOGDIRTY))
+        .isEqualTo(Errno.ENOMEM);
+    assertThat(world.allocations).isEqualTo(1);
+    assertThat(P2mEntry.type(world.p2m.get(3))).isEqualTo(P2mType.RAM_LOGDIRTY);
+    assertThat(P2mEntry.type(world.p2m.get(16))).isEqualTo(P2mType.RAM_RW);
+    assertThat(world.p2m.recalculate(16)).as("nothing is pending").isEqualTo(Errno.ENOENT);
+    assertThat(world.audit()).isEmpty();
+    assertThat(world.p2m.changeTypeRange(0, 20, P2mType.RAM_RW, P2mType.RAM_LOGDIRTY))
+        .isEqualTo(Errno.OK);
+    assertThat(P2mEntry.type(world.p2m.get(16))).isEqualTo(P2mType.RAM_LOGDIRTY);
+    assertThat(P2mEntry.type(world.p2m.get(19))).isEqualTo(P2mType.RAM_LOGDIRTY);
+    assertThat(P2mEntry.type(world.p2m.get(20))).isEqualTo(P2mType.RAM_RW);
+    assertThat(world.audit()).isEmpty();
+  }
 }

@@ -65,7 +65,19 @@ class DomainPoolTest {
   void onlyItsOwnFramesComeBack() {
     pool.resize(1);
     m2p.give(50, 1, 7);
-    assertThatThrownBy(() -> pool.free(50)).hasMessageContaining("0x32 is not of this pool");
+    assertThatThrownBy(() -> pool.free(50)).hasMessageContaining("0x32 is no table of domain 7");
+  }
+
+  /** Otherwise two tables would be made of one frame. */
+  @Test
+  void aFrameComesBackOnce() {
+    pool.resize(2);
+    long frame = pool.allocate();
+    pool.free(frame);
+    assertThatThrownBy(() -> pool.free(frame)).hasMessageContaining("that is in use");
+    assertThat(pool.used()).isZero();
+    assertThat(pool.audit()).isEmpty();
+    assertThat(pool.allocate()).isNotEqualTo(pool.allocate());
   }
 
   @Test
