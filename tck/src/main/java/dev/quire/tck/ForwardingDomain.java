@@ -29,6 +29,11 @@ class ForwardingDomain implements PagingDomain {
   }
 
   @Override
+  public boolean lagsBehind(@Gfn long table) {
+    return inner.lagsBehind(table);
+  }
+
+  @Override
   public void guestMemoryWritten(@Gpa long gpa, int bytes) {
     inner.guestMemoryWritten(gpa, bytes);
   }

@@ -4,6 +4,7 @@ package dev.quire.api.paging;
 import dev.quire.api.domain.Domain;
 import dev.quire.api.domain.P2mFormat;
 import dev.quire.api.x86.CpuProfile;
+import java.util.Map;
 import java.util.Set;
 import org.jspecify.annotations.Nullable;
 import org.osgi.annotation.versioning.ConsumerType;
@@ -48,6 +49,21 @@ public interface PagingBackend {
    */
   default @Nullable P2mFormat p2mFormat() {
     return null;
+  }
+
+  /**
+   * The same backend with other than its default options. Called by the launcher with what the
+   * configuration says.
+   *
+   * @param options by name; the backend's own page says which there are
+   * @throws IllegalArgumentException if it has no such option or the value is bad
+   */
+  default PagingBackend with(Map<String, String> options) {
+    if (!options.isEmpty()) {
+      throw new IllegalArgumentException(
+          "no option " + String.join(", ", options.keySet()) + "; there are none");
+    }
+    return this;
   }
 
   /**

@@ -44,6 +44,17 @@ public interface PagingDomain {
   }
 
   /**
+   * Whether what was derived from a page table may be older than the table, until the guest
+   * invalidates: then an access may be served by what an entry was before, and leave A clear in
+   * what it has become, as one that a TLB serves.
+   *
+   * @param table its guest frame
+   */
+  default boolean lagsBehind(@Gfn long table) {
+    return false;
+  }
+
+  /**
    * An entry of the p2m is about to change ({@code write_p2m_entry_pre}); the domain's p2m still
    * answers the old one. A backend that holds something derived from the old entry lets go of it
    * here. Where one new mapping takes the place of several, called for each of those. Called with

@@ -26,7 +26,7 @@ import java.util.Set;
  * <p>They are equal, with two exceptions for A and D, both counted. The recording has no walk for a
  * store to a page table that its TLB served; here the store may walk, and then it sets A and D
  * {@link #early}. And where our own TLB spares a walk that the recording has, a live entry must
- * explain it.
+ * explain it, or a backend that follows a table only when the guest invalidates.
  */
 final class EntryCheck {
   private static final long ASSISTED = PageEntry.A | PageEntry.D;
@@ -186,7 +186,8 @@ final class EntryCheck {
     }
     if ((ours & PageEntry.P) != 0 && (used & ~ours) != 0) {
       boolean dirty = (used & ~ours & PageEntry.D) != 0;
-      if (!LiveEntries.cover(vcpu, linear, step.format().shift(step.level()), dirty)) {
+      if (!LiveEntries.cover(vcpu, linear, step.format().shift(step.level()), dirty)
+          && (dirty || !domain.paging().lagsBehind(Addresses.gpaToGfn(at)))) {
         return false;
       }
       sparedCount++;

@@ -73,6 +73,23 @@ final class BackendChoice {
     return lacking;
   }
 
+  /**
+   * A backend with the options that the configuration has for it.
+   *
+   * @param provided any
+   * @throws InputException if it does not take them
+   */
+  PagingBackend configured(PagingBackend provided) {
+    if (!provided.name().equals(settings.backend().value())) {
+      return provided;
+    }
+    try {
+      return provided.with(settings.options().value());
+    } catch (IllegalArgumentException e) {
+      throw settings.options().bad(provided.name() + ": " + e.getMessage(), e);
+    }
+  }
+
   private static String names(Set<Feature> features) {
     return features.stream()
         .map(it -> it.name().toLowerCase(Locale.ROOT).replace('_', '-'))

@@ -157,7 +157,8 @@ public final class Launch implements AutoCloseable {
    * @throws InputException if the configuration names what is not there, or the input is bad
    */
   public Outcome run(Map<String, String> options, WorkloadMonitor monitor) {
-    PagingBackend backend = backends.get();
+    PagingBackend provided = backends.get();
+    PagingBackend backend = backends.configured(provided);
     WorkloadFactory factory = require(workloads, ServiceType.WORKLOAD, settings.workload().kind());
     HypervisorFactory hypervisor = hypervisors.get();
     if (hypervisor == null) {
@@ -171,12 +172,12 @@ public final class Launch implements AutoCloseable {
       Hypervisor running = hypervisor.create(machine.machine());
       Domain domain = domain(running, backend, spec);
       long begin = System.nanoTime();
-      WorkloadReport report = workload.run(domain, new LiveToolstack(host, running), monitor);
+      WorkloadReport report = workload.run(domain, toolstack(running), monitor);
       long nanos = System.nanoTime() - begin;
       return new Outcome(
           machine.spec(),
           machine.tlb(),
-          origin(backend),
+          origin(provided),
           settings.workload().kind().value(),
           options,
           report,
@@ -185,6 +186,10 @@ public final class Launch implements AutoCloseable {
           DomainFigures.of(domain),
           nanos);
     }
+  }
+
+  private LiveToolstack toolstack(Hypervisor hypervisor) {
+    return new LiveToolstack(host, hypervisor, backends::configured);
   }
 
   private DomainSpec spec(Workload.Needs needs, boolean identity) {

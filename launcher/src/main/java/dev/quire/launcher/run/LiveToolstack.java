@@ -11,6 +11,7 @@ import dev.quire.launcher.host.PluginHost;
 import dev.quire.launcher.host.Provider;
 import dev.quire.launcher.host.ServiceType;
 import java.util.List;
+import java.util.function.UnaryOperator;
 
 /**
  * The toolstack of one run. Backends are looked up each time, since bundles come and go while the
@@ -19,8 +20,15 @@ import java.util.List;
 final class LiveToolstack implements Toolstack {
   private final PluginHost host;
   private final Hypervisor hypervisor;
+  private final UnaryOperator<PagingBackend> configured;
 
-  LiveToolstack(PluginHost host, Hypervisor hypervisor) {
+  /**
+   * A toolstack.
+   *
+   * @param configured gives a backend the options that the configuration has for it
+   */
+  LiveToolstack(PluginHost host, Hypervisor hypervisor, UnaryOperator<PagingBackend> configured) {
+    this.configured = configured;
     this.host = host;
     this.hypervisor = hypervisor;
   }
@@ -51,6 +59,6 @@ final class LiveToolstack implements Toolstack {
             .findFirst()
             .orElseThrow(
                 () -> new BackendUnavailableException("there is no backend \"" + backend + "\""));
-    hypervisor.swap(domain, provider);
+    hypervisor.swap(domain, configured.apply(provider));
   }
 }

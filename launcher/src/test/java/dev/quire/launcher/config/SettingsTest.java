@@ -19,6 +19,7 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Map;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -66,6 +67,7 @@ class SettingsTest {
     assertThat(machine.tlb()).isPresent();
     assertThat(machine.cache()).isEmpty();
     assertThat(settings.paging().backend().value()).isEqualTo("native");
+    assertThat(settings.paging().options().value()).isEmpty();
     assertThat(settings.bundles()).isEmpty();
     assertThat(settings.workload().kind().value()).isEqualTo("replay");
     assertThat(settings.workload().options()).isEmpty();
@@ -89,6 +91,7 @@ class SettingsTest {
               trained = no
             }
             paging.backend = shadow
+            paging.options.oos = off
             bundles = [ dev.quire.hw-x86, a.b ]
             report { differences = 3, json = out.json }
             """);
@@ -105,6 +108,7 @@ class SettingsTest {
     assertThat(machine.seed()).isEqualTo(77);
     assertThat(machine.trained()).isFalse();
     assertThat(settings.paging().backend().value()).isEqualTo("shadow");
+    assertThat(settings.paging().options().value()).containsExactly(Map.entry("oos", "off"));
     assertThat(settings.bundles().orElseThrow())
         .extracting(Setting::value)
         .containsExactly("dev.quire.hw-x86", "a.b");
@@ -283,7 +287,7 @@ class SettingsTest {
         "domain.largest-page = 4M |"
             + " FILE:1: domain.largest-page: no \"4M\"; there are: 4k, 2m, 1g",
         "domain.pool = 5000 | FILE:1: domain.pool: not a multiple of 4K",
-        "paging.backnd = x | FILE:1: paging.backnd: no such key; there are: backend, fallback",
+        "paging.backnd = x | FILE:1: paging.backnd: no such key; there are: backend, fallback, options",
         "bundles = some | FILE:1: bundles: \"all\" or a list of bundles is wanted",
         "machin.cpus = 1 | FILE:1: machin: no such key;"
             + " there are: machine, domain, paging, bundles, workload, report",

@@ -91,6 +91,20 @@ final class GuestPath {
     return leaf;
   }
 
+  /** Which type the shadow of the table at a level has. */
+  int type(int level) {
+    return kind(level).type(roles);
+  }
+
+  private ShadowKind kind(int level) {
+    ShadowKind at = top;
+    while (at.level() > level) {
+      ShadowKind below = at.table();
+      at = below == null ? at : below;
+    }
+    return at;
+  }
+
   /** The table at a level, from {@link #top} to {@link #leaf}. */
   @Mfn
   long table(int level) {
@@ -105,13 +119,8 @@ final class GuestPath {
   /** The guest frame, of 4 KiB, that the address lies in. */
   @Gfn
   long gfn() {
-    ShadowKind at = top;
-    for (int level = top.level(); level > leaf; level--) {
-      ShadowKind below = at.table();
-      at = below == null ? at : below;
-    }
     long within = linear & (1L << top.format().shift(leaf)) - 1;
     return Addresses.advance(
-        guest.target(at.type(roles), entries[leaf]), within >>> Addresses.PAGE_SHIFT);
+        guest.target(type(leaf), entries[leaf]), within >>> Addresses.PAGE_SHIFT);
   }
 }

@@ -69,6 +69,8 @@ final class PageFaults {
   private final Propagation propagation;
   private final WriteAccess writeAccess;
   private final Unshadowing unshadowing;
+  private final OutOfSync outOfSync;
+  private final OutOfSyncTables outOfSyncTables;
   private final ShadowCounts counts;
 
   PageFaults(ShadowDomain domain, P2m p2m) {
@@ -80,6 +82,8 @@ final class PageFaults {
     this.propagation = domain.propagation();
     this.writeAccess = domain.writeAccess();
     this.unshadowing = domain.unshadowing();
+    this.outOfSync = domain.outOfSync();
+    this.outOfSyncTables = domain.outOfSyncTables();
     this.counts = domain.counts();
   }
 
@@ -160,12 +164,41 @@ final class PageFaults {
     noteAccessedDirty(path);
     int fetch = (access & Access.WRITE) != 0 ? Propagation.WRITE : Propagation.READ;
     long place = descend(path, root, gfn);
+    if (fetch == Propagation.WRITE && letWrite(mode, path, target)) {
+      return Answer.AGAIN;
+    }
     int slot = ShadowPages.placeSlot(place);
     int index = ShadowPages.placeIndex(place);
     long shadow = propagation.page(pages.kind(slot), guestEntry(path, slot), gfn, target, fetch);
     graph.setPage(slot, index, shadow);
+    follow(path, place, shadow);
     prefetch(path, slot, index);
     return answer(mode, access, found, target, shadow);
+  }
+
+  /**
+   * Lets the guest write a last-level table itself, if the target is one.
+   *
+   * @return whether another table was brought into sync for it, and the path is not what it was
+   */
+  private boolean letWrite(ShadowMode mode, GuestPath path, long target) {
+    @Mfn long mfn = P2mEntry.mfn(target);
+    return P2mEntry.hasFrame(target)
+        && graph.isTable(mfn)
+        && outOfSync.unsync(mode.vcpu().number(), mfn)
+        && !path.isUnchanged();
+  }
+
+  /** What the shadow has of a table out of sync is noted, and where such a table can be written. */
+  private void follow(GuestPath path, long place, long shadow) {
+    int slot = ShadowPages.placeSlot(place);
+    if (!pages.kind(slot).isSplinter()) {
+      int index = ShadowPages.placeIndex(place);
+      outOfSyncTables.entry(pages.kind(slot), path.table(1), index, path.entry(1));
+    }
+    if (DataFrames.isWritable(shadow) && outOfSyncTables.mayWrite(DataFrames.mfn(shadow))) {
+      outOfSync.mapped(DataFrames.mfn(shadow), place);
+    }
   }
 
   /** Takes away the right to write the tables of the path; answers whether a flush must follow. */
@@ -173,6 +206,11 @@ final class PageFaults {
     boolean flush = false;
     for (int level = path.top(); level >= path.leaf(); level--) {
       @Mfn long table = path.table(level);
+      if (outOfSyncTables.isOutOfSync(table)
+          && graph.find(path.type(level), ShadowHash.ofTable(table)) == ShadowPages.NONE) {
+        outOfSync.resync(table); // it becomes a table of another kind too
+        flush = true;
+      }
       if (!graph.isTable(table)) {
         flush |= writeAccess.remove(table, level, mode);
       }
@@ -287,6 +325,7 @@ final class PageFaults {
   private long ownPage(int slot, int at) {
     @Mfn long table = Addresses.mfn(ShadowHash.frame(pages.key(slot)));
     long entry = domain.guest().entry(pages.kind(slot), table, at);
+    outOfSyncTables.entry(pages.kind(slot), table, at, entry);
     return propagation.page(pages.type(slot), entry);
   }
 
@@ -308,8 +347,9 @@ final class PageFaults {
       return Answer.EMULATE_READ_ONLY;
     }
     @Mfn long mfn = P2mEntry.mfn(target);
-    if (graph.isTable(mfn)) {
-      if ((access & Access.USER) != 0 && unshadowing.removeShadows(mfn, true)) {
+    boolean byUser = (access & Access.USER) != 0;
+    if (graph.isTable(mfn) && (byUser || !outOfSyncTables.mayWrite(mfn))) {
+      if (byUser && unshadowing.removeShadows(mfn, true)) {
         domain.flush(); // programs do not write tables: it is none any more
       }
       return Answer.EMULATE_TABLE_WRITE;

@@ -52,10 +52,17 @@ final class Propagation {
 
   private final GuestTables guest;
   private final ShadowGraph graph;
+  private final OutOfSyncTables outOfSync;
   private final ShadowDomain domain;
   private final ShadowCounts counts;
 
-  Propagation(ShadowDomain domain, GuestTables guest, ShadowGraph graph, ShadowCounts counts) {
+  Propagation(
+      ShadowDomain domain,
+      GuestTables guest,
+      ShadowGraph graph,
+      OutOfSyncTables outOfSync,
+      ShadowCounts counts) {
+    this.outOfSync = outOfSync;
     this.domain = domain;
     this.guest = guest;
     this.graph = graph;
@@ -102,21 +109,22 @@ final class Propagation {
     long key = kind.format().isLongMode() ? KEY : 0;
     long shadow = entry & (CARRIED | key) | Addresses.mfnToMaddr(mfn);
     if ((shadow & PageEntry.RW) != 0) {
-      PropagationRule rule = readOnlyRule(entry, mfn, target);
+      PropagationRule rule = readOnlyRule(entry, mfn, target, fetch);
       shadow = rule == null ? shadow : withoutWrite(shadow, rule);
     }
     return logged(shadow, gfn, target, fetch);
   }
 
   private @org.jspecify.annotations.Nullable PropagationRule readOnlyRule(
-      long entry, @Mfn long mfn, P2mType target) {
+      long entry, @Mfn long mfn, P2mType target, int fetch) {
     if ((entry & PageEntry.D) == 0) {
       return PropagationRule.NOT_DIRTY;
     }
     if (!WRITABLE[target.ordinal()]) {
       return PropagationRule.READ_ONLY_TYPE;
     }
-    return graph.isTable(mfn) ? PropagationRule.TABLE : null;
+    boolean written = fetch == WRITE && outOfSync.mayWrite(mfn);
+    return graph.isTable(mfn) && !written ? PropagationRule.TABLE : null;
   }
 
   private long logged(long shadow, @Gfn long gfn, P2mType target, int fetch) {

@@ -107,6 +107,7 @@ final class Roots {
       if (!domain.unshadowing().makeRoom(ofKind.pages())) {
         return ShadowPages.NONE;
       }
+      domain.outOfSync().resync(table); // what it is besides, a root is written by nobody
       if (!graph.isTable(table) && domain.writeAccess().remove(table, ofKind.level(), mode)) {
         domain.flush();
       }

@@ -46,6 +46,7 @@ final class ShadowAudit {
     }
     hash();
     frames();
+    domain.outOfSync().audit(wrong);
     return wrong;
   }
 
@@ -75,7 +76,9 @@ final class ShadowAudit {
       return Propagation.splinterEntry(ShadowHash.protectionKey(pages.key(slot)));
     }
     @Mfn long table = Addresses.mfn(ShadowHash.frame(pages.key(slot)));
-    return guest.entry(kind, table, index / kind.entriesPerGuestEntry());
+    return domain.outOfSyncTables().isOutOfSync(table)
+        ? domain.outOfSyncTables().entry(kind, table, index)
+        : guest.entry(kind, table, index / kind.entriesPerGuestEntry());
   }
 
   private void rights(int slot, int index, long entry, long own) {
@@ -106,7 +109,8 @@ final class ShadowAudit {
     check(same, slot, index, "another frame than the p2m has");
     P2mType type = P2mEntry.type(target);
     check(!canWrite || type.isWritable(), slot, index, "writable, but the p2m's type is not");
-    check(!canWrite || !domain.graph().isTable(mfn), slot, index, "a table can be written");
+    boolean locked = domain.graph().isTable(mfn) && !domain.outOfSyncTables().isOutOfSync(mfn);
+    check(!canWrite || !locked, slot, index, "a table can be written");
     if (domain.data().isCounted(mfn)) {
       mapped.add(mfn, 1);
       writable.add(mfn, canWrite ? 1 : 0);

@@ -8,16 +8,31 @@ import dev.quire.api.paging.BackendUnavailableException;
 import dev.quire.api.paging.PagingBackend;
 import dev.quire.api.paging.PagingDomain;
 import dev.quire.api.x86.CpuProfile;
+import java.util.Map;
 import java.util.Set;
 
 /**
- * Shadow paging as Xen has it since 3.1: the guest's tables are kept read-only, its writes to them
- * are emulated, and the shadows are in step with them at all times.
+ * Shadow paging as Xen has it since 3.1: the guest's tables are kept read-only and its writes to
+ * them are emulated, so that the shadows are in step with them; but for a few last-level tables,
+ * which the guest may write until it next invalidates.
  */
 @ServiceProvider(PagingBackend.class)
 public final class ShadowBackend implements PagingBackend {
+  private final ShadowOptions options;
+
   /** For the service loader. */
-  public ShadowBackend() {}
+  public ShadowBackend() {
+    this(ShadowOptions.DEFAULT);
+  }
+
+  private ShadowBackend(ShadowOptions options) {
+    this.options = options;
+  }
+
+  @Override
+  public PagingBackend with(Map<String, String> chosen) {
+    return new ShadowBackend(ShadowOptions.of(chosen));
+  }
 
   @Override
   public String name() {
@@ -26,7 +41,7 @@ public final class ShadowBackend implements PagingBackend {
 
   @Override
   public String description() {
-    return "shadow tables, in step with the guest's by emulating writes to them";
+    return "shadow tables, kept in step with the guest's by write protection";
   }
 
   @Override
@@ -53,6 +68,6 @@ public final class ShadowBackend implements PagingBackend {
     if (!domain.machine().profile().features().containsAll(cpuFeatures())) {
       throw new BackendUnavailableException("shadow paging needs a CPU with PAE and no-execute");
     }
-    return new ShadowDomain(domain);
+    return new ShadowDomain(domain, options);
   }
 }

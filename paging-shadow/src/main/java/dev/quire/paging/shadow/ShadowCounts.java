@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.quire.paging.shadow;
 
+import java.util.LinkedHashMap;
+import java.util.Map;
+
 /** What was counted. Under the domain's paging lock. */
 final class ShadowCounts {
   private final long[] events = new long[ShadowEvent.values().length];
@@ -21,5 +24,25 @@ final class ShadowCounts {
 
   long get(PropagationRule rule) {
     return rules[rule.ordinal()];
+  }
+
+  /** Everything by its title, and how many shadows there are of each kind. */
+  Map<String, Long> all(ShadowPages pages) {
+    Map<String, Long> all = new LinkedHashMap<>();
+    for (ShadowEvent event : ShadowEvent.values()) {
+      all.put(event.title(), get(event));
+    }
+    for (PropagationRule rule : PropagationRule.values()) {
+      all.put("rule-" + rule.title(), get(rule));
+    }
+    long frames = 0;
+    for (ShadowKind kind : ShadowKind.values()) {
+      int type = kind.type(0);
+      long count = (long) pages.existing(type) + pages.existing(type + 1);
+      all.put("shadows-" + kind.title(), count);
+      frames += count * kind.pages();
+    }
+    all.put("shadow-frames", frames);
+    return all;
   }
 }

@@ -17,9 +17,7 @@ import dev.quire.api.paging.BackendUnavailableException;
 import dev.quire.api.paging.PagingDomain;
 import dev.quire.api.paging.PagingMode;
 import dev.quire.api.x86.CpuProfile;
-import dev.quire.api.x86.PageEntry;
 import java.util.ArrayList;
-import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.locks.ReentrantLock;
@@ -29,12 +27,6 @@ import java.util.concurrent.locks.ReentrantLock;
  * done under (the paging lock; below the p2m's in the order).
  */
 final class ShadowDomain implements PagingDomain {
-  /** An entry of the table for guests without paging: 4 MiB, all rights. */
-  private static final long IDENTITY_4M =
-      PageEntry.P | PageEntry.RW | PageEntry.US | PageEntry.A | PageEntry.D | PageEntry.PS;
-
-  private static final int OWN_TABLES = 2;
-
   private final ReentrantLock lock = new ReentrantLock();
   private final Domain domain;
   private final PhysicalMemory memory;
@@ -54,46 +46,37 @@ final class ShadowDomain implements PagingDomain {
   private final PageFaults faults;
   private final ShadowMode[] modes;
   private volatile boolean logging;
-  private final @Mfn long emptyTable;
-  private final @Mfn long unpagedTable;
+  private final OwnTables own;
+  private final OutOfSyncTables outOfSyncTables;
+  private final OutOfSync outOfSync;
 
   /**
    * Takes what shadow paging cannot do without.
    *
    * @throws BackendUnavailableException if the pool does not have it
    */
-  ShadowDomain(Domain domain) {
+  ShadowDomain(Domain domain, ShadowOptions options) {
     this.domain = domain;
     memory = domain.machine().memory();
     shootdown = new Shootdown(domain.machine(), counts);
-    tables = new TableMemory(domain.pool(), memory, shootdown, minimum(domain.vcpus()));
+    int least = OwnTables.minimum(domain.vcpus(), options);
+    tables = new TableMemory(domain.pool(), memory, shootdown, least);
+    reserve(least);
+    own = new OwnTables(memory, tables, OwnTables.snapshots(domain.vcpus(), options));
+    outOfSyncTables = new OutOfSyncTables(memory, own.snapshots());
     pages = new ShadowPages(memory, tables);
     hash = new ShadowHash(pages);
     data = new DataFrames(memory, shootdown);
-    graph = new ShadowGraph(pages, hash, data, counts);
+    graph = new ShadowGraph(pages, hash, data, outOfSyncTables, counts);
     guest = new GuestTables(memory, profile(), domain.p2m());
-    propagation = new Propagation(this, guest, graph, counts);
-    entries = new ShadowEntries(pages, graph, guest, propagation);
+    propagation = new Propagation(this, guest, graph, outOfSyncTables, counts);
+    entries = new ShadowEntries(pages, graph, guest, propagation, outOfSyncTables);
     writeAccess = new WriteAccess(pages, graph, data, counts);
     List<ShadowMode> all = new ArrayList<>();
     unshadowing = new Unshadowing(pages, graph, data, tables, counts, all);
     writes = new GuestWrites(memory, pages, graph, entries, unshadowing, counts);
+    outOfSync = new OutOfSync(outOfSyncTables, this);
     faults = new PageFaults(this, domain.p2m());
-    if (!tables.couldReserve(minimum(domain.vcpus()))) {
-      throw new BackendUnavailableException(
-          String.format(
-              "shadow paging of %d vCPUs needs a pool with %d free frames; of %d frames %d are used",
-              domain.vcpus(),
-              minimum(domain.vcpus()),
-              domain.pool().total(),
-              domain.pool().used()));
-    }
-    tables.reserve(minimum(domain.vcpus()));
-    emptyTable = tables.take();
-    unpagedTable = tables.take();
-    for (int i = 0; i < 1024; i++) {
-      memory.store(Addresses.mfnToMaddr(unpagedTable, 4L * i), 4, (long) i << 22 | IDENTITY_4M);
-    }
     modes = new ShadowMode[domain.vcpus()];
     for (int i = 0; i < modes.length; i++) {
       modes[i] = new ShadowMode(this, domain.vcpu(i));
@@ -101,12 +84,23 @@ final class ShadowDomain implements PagingDomain {
     }
   }
 
-  /**
-   * With how many frames every guest makes progress: each vCPU has roots, one of them is changing
-   * its own, and one fault is being handled.
-   */
-  static int minimum(int vcpus) {
-    return OWN_TABLES + ShadowKind.MOST_PAGES * (vcpus + 1) + PageFaults.ROOM;
+  private void reserve(int least) {
+    if (!tables.couldReserve(least)) {
+      throw new BackendUnavailableException(
+          String.format(
+              "shadow paging of %d vCPUs needs a pool with %d free frames; of %d frames %d are used",
+              domain.vcpus(), least, domain.pool().total(), domain.pool().used()));
+    }
+    tables.reserve(least);
+  }
+
+  /** Decides anew whether tables may be out of sync: all vCPUs must have paging on. */
+  void judgeOutOfSync() {
+    boolean paged = true;
+    for (ShadowMode mode : modes) {
+      paged &= mode.guestLevels() > 1;
+    }
+    outOfSync.active(paged);
   }
 
   // ---- the lock ----
@@ -175,6 +169,12 @@ final class ShadowDomain implements PagingDomain {
     } finally {
       lock.unlock();
     }
+  }
+
+  @Override
+  public boolean lagsBehind(@Gfn long table) {
+    @Mfn long mfn = guest.toMachine(table);
+    return mfn != FrameMapper.NONE && outOfSyncTables.isOutOfSync(mfn);
   }
 
   // ---- changes behind the guest's back ----
@@ -270,8 +270,7 @@ final class ShadowDomain implements PagingDomain {
         mode.dropRoots();
       }
       unshadowing.blow();
-      tables.condemn(emptyTable);
-      tables.condemn(unpagedTable);
+      own.condemn(tables);
       flush();
       tables.releaseReserve();
     } finally {
@@ -295,18 +294,7 @@ final class ShadowDomain implements PagingDomain {
   public Map<String, Long> statistics() {
     lock.lock();
     try {
-      Map<String, Long> all = new LinkedHashMap<>();
-      for (ShadowEvent event : ShadowEvent.values()) {
-        all.put(event.title(), counts.get(event));
-      }
-      for (PropagationRule rule : PropagationRule.values()) {
-        all.put("rule-" + rule.title(), counts.get(rule));
-      }
-      for (ShadowKind kind : ShadowKind.values()) {
-        int type = kind.type(0);
-        all.put("shadows-" + kind.title(), (long) pages.existing(type) + pages.existing(type + 1));
-      }
-      return all;
+      return counts.all(pages);
     } finally {
       lock.unlock();
     }
@@ -330,13 +318,13 @@ final class ShadowDomain implements PagingDomain {
   /** A table without an entry, for roots that cannot be. */
   @Mfn
   long emptyTable() {
-    return emptyTable;
+    return own.empty();
   }
 
   /** The table that maps every 32-bit address to itself, for guests without paging. */
   @Mfn
   long unpagedTable() {
-    return unpagedTable;
+    return own.unpaged();
   }
 
   PageFaults faults() {
@@ -365,6 +353,14 @@ final class ShadowDomain implements PagingDomain {
 
   ShadowGraph graph() {
     return graph;
+  }
+
+  OutOfSyncTables outOfSyncTables() {
+    return outOfSyncTables;
+  }
+
+  OutOfSync outOfSync() {
+    return outOfSync;
   }
 
   GuestTables guest() {

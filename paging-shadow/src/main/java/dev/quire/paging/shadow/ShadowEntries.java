@@ -15,8 +15,15 @@ final class ShadowEntries {
   private final ShadowGraph graph;
   private final GuestTables guest;
   private final Propagation propagation;
+  private final OutOfSyncTables outOfSync;
 
-  ShadowEntries(ShadowPages pages, ShadowGraph graph, GuestTables guest, Propagation propagation) {
+  ShadowEntries(
+      ShadowPages pages,
+      ShadowGraph graph,
+      GuestTables guest,
+      Propagation propagation,
+      OutOfSyncTables outOfSync) {
+    this.outOfSync = outOfSync;
     this.pages = pages;
     this.graph = graph;
     this.guest = guest;
@@ -36,6 +43,7 @@ final class ShadowEntries {
     long entry = guest.entry(kind, table, guestIndex);
     if (kind.isLast()) {
       graph.setPage(slot, guestIndex, propagation.page(type, entry));
+      outOfSync.entry(kind, table, guestIndex, entry);
       return false;
     }
     int child = guest.isUsable(type, entry) ? existingChild(type, entry) : ShadowPages.NONE;

@@ -33,6 +33,20 @@ enum ShadowEvent {
   PROMOTIONS("promotions"),
   /** Frames whose last shadow went. */
   DEMOTIONS("demotions"),
+  /** Last-level tables that the guest was let write itself: out of sync. */
+  UNSYNCS("unsyncs"),
+  /** Tables brought into sync again. */
+  RESYNCS("resyncs"),
+  /** Of those, the ones whose slot another table needed. */
+  RESYNCS_FOR_ROOM("resyncs-for-room"),
+  /** Tables out of sync whose shadows were brought up to date for another vCPU. */
+  REFRESHES("out-of-sync-refreshes"),
+  /** Entries that had changed meanwhile. */
+  RESYNCED_ENTRIES("resynced-entries"),
+  /** Writable mappings of tables out of sync, taken away since two others are known. */
+  FIXUPS_EVICTED("fixups-evicted"),
+  /** Writable mappings of tables out of sync found where they were noted. */
+  WRITABLE_BY_FIXUP("writable-found-by-fixup"),
   /** Writable mappings found by the address where a guest is known to have one. */
   WRITABLE_BY_GUESS("writable-found-by-guess"),
   /** Writable mappings found in the table where the last one was. */

@@ -16,13 +16,20 @@ final class ShadowGraph {
   private final ShadowPages pages;
   private final ShadowHash hash;
   private final DataFrames data;
+  private final OutOfSyncTables outOfSync;
   private final ShadowCounts counts;
   private final PinnedRoots pins = new PinnedRoots();
 
   /** By machine frame: under which types it has a shadow, a bit each ({@code shadow_flags}). */
   private final FrameInts shadowed = new FrameInts();
 
-  ShadowGraph(ShadowPages pages, ShadowHash hash, DataFrames data, ShadowCounts counts) {
+  ShadowGraph(
+      ShadowPages pages,
+      ShadowHash hash,
+      DataFrames data,
+      OutOfSyncTables outOfSync,
+      ShadowCounts counts) {
+    this.outOfSync = outOfSync;
     this.pages = pages;
     this.hash = hash;
     this.data = data;
@@ -47,8 +54,8 @@ final class ShadowGraph {
   }
 
   /**
-   * Makes an empty shadow, of a table that nothing lets be written any more; the caller refers to
-   * it next. Frames are reserved.
+   * Makes an empty shadow, of a table that is in sync and that nothing lets be written any more;
+   * the caller refers to it next. Frames are reserved.
    */
   int make(int type, long key) {
     if (!ShadowKind.of(type).isSplinter()) {
@@ -62,11 +69,11 @@ final class ShadowGraph {
 
   private void promote(@Mfn long mfn, int type) {
     int before = shadowed.get(mfn);
+    if (data.writable(mfn) != 0) {
+      throw new IllegalStateException(
+          String.format("frame 0x%x becomes a table while it can be written", mfn));
+    }
     if (before == 0) {
-      if (data.writable(mfn) != 0) {
-        throw new IllegalStateException(
-            String.format("frame 0x%x becomes a table while it can be written", mfn));
-      }
       counts.add(ShadowEvent.PROMOTIONS);
     }
     shadowed.set(mfn, before | 1 << type);
@@ -76,6 +83,7 @@ final class ShadowGraph {
     int left = shadowed.get(mfn) & ~(1 << type);
     shadowed.set(mfn, left);
     if (left == 0) {
+      outOfSync.vacate(mfn);
       counts.add(ShadowEvent.DEMOTIONS);
     }
   }

@@ -63,17 +63,23 @@ final class ShadowMode implements PagingMode {
 
   /** The registers that decide the mode may have changed. */
   void update() {
+    domain.lock();
+    try {
+      domain.outOfSync().resyncAll();
+      registersChanged();
+      domain.judgeOutOfSync();
+    } finally {
+      domain.unlock();
+    }
+  }
+
+  private void registersChanged() {
     Registers registers = vcpu.registers();
     guest.load(registers);
     PagingRules rules = guest.rules();
     guestLevels = rules == null ? 1 : rules.format().levels();
     setHardware(registers);
-    domain.lock();
-    try {
-      loadRoots();
-    } finally {
-      domain.unlock();
-    }
+    loadRoots();
   }
 
   private void setHardware(Registers registers) {
@@ -95,7 +101,14 @@ final class ShadowMode implements PagingMode {
 
   @Override
   public void updateCr3(Vcpu ofVcpu, boolean keepCached) {
-    update();
+    domain.lock();
+    try {
+      domain.outOfSync().resyncOwn(vcpu.number()); // while the old tables tell where it is mapped
+      registersChanged();
+      domain.outOfSync().refreshOthers(vcpu.number());
+    } finally {
+      domain.unlock();
+    }
   }
 
   /** Gives the hardware the shadows of the tables that the guest's registers point to. */
@@ -198,9 +211,14 @@ final class ShadowMode implements PagingMode {
       if (place == ShadowPages.NO_PARENT) {
         return false;
       }
-      if (domain.pages().kind(ShadowPages.placeSlot(place)).isSplinter()) {
+      int slot = ShadowPages.placeSlot(place);
+      if (domain.pages().kind(slot).isSplinter()) {
         domain.flush(); // the guest has one page there, the TLB many
         return false;
+      }
+      @Mfn long table = Addresses.mfn(ShadowHash.frame(domain.pages().key(slot)));
+      if (domain.outOfSyncTables().isOutOfSync(table)) {
+        domain.graph().setPage(slot, ShadowPages.placeIndex(place), 0);
       }
       return true;
     } finally {

@@ -53,7 +53,7 @@ final class WriteAccess {
     for (WritableGuess guess : WritableGuess.values()) {
       if (guess.isFor(mode.guestLevels(), level)) {
         long place = mode.placeOf(guess.address(mode.lastFault(), mode.gfnOf(mfn)));
-        if (place != ShadowPages.NO_PARENT && removeAt(place, mfn)) {
+        if (removeAt(place, mfn)) {
           counts.add(ShadowEvent.WRITABLE_BY_GUESS);
           if (data.writable(mfn) == 0) {
             return;
@@ -85,9 +85,19 @@ final class WriteAccess {
     return found;
   }
 
-  private boolean removeAt(long place, @Mfn long mfn) {
+  /**
+   * Takes the right to write a frame from the entry at a place, if that still maps it.
+   *
+   * @param place of any entry; {@link ShadowPages#NO_PARENT} for none
+   * @return whether it did
+   */
+  boolean removeAt(long place, @Mfn long mfn) {
     int slot = ShadowPages.placeSlot(place);
     int index = ShadowPages.placeIndex(place);
+    boolean maps = place != ShadowPages.NO_PARENT && pages.exists(slot);
+    if (!maps || !pages.kind(slot).isLast() || index >= pages.entries(slot)) {
+      return false;
+    }
     long entry = pages.entry(slot, index);
     if (!DataFrames.isWritable(entry) || DataFrames.mfn(entry) != mfn) {
       return false;

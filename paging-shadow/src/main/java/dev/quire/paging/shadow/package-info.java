@@ -11,6 +11,7 @@
  *   Propagation      guest entry and p2m entry in, shadow entry out: the rules one by one
  *   ShadowGraph      shadow pages, who refers to whom, counted
  *   WriteAccess      finds the shadow entries that let a frame be written, takes the right away
+ *   OutOfSync        last-level tables that the guest writes itself until it invalidates
  *   Unshadowing      takes shadows away: not tables any more, p2m changes, memory needed
  *   ShadowAudit      everything again from scratch
  * </pre>

@@ -26,6 +26,7 @@ import dev.quire.api.x86.Efer;
 import dev.quire.api.x86.PageEntry;
 import dev.quire.api.x86.PagingFormat;
 import java.util.List;
+import java.util.Map;
 import java.util.ServiceLoader;
 import org.assertj.core.api.Assertions;
 import org.junit.jupiter.api.Test;
@@ -53,9 +54,13 @@ class HostedGuestTest {
   }
 
   private Domain guest(int pool) {
+    return guest(pool, "on");
+  }
+
+  private Domain guest(int pool, String outOfSync) {
     domain =
         hypervisor.createDomain(
-            new ShadowBackend(),
+            new ShadowBackend().with(Map.of("oos", outOfSync)),
             new DomainSpec(1, List.of(new Ram(0, FRAMES << 12)), Placement.SCATTERED, 0, pool, 5));
     return domain;
   }
@@ -133,7 +138,30 @@ class HostedGuestTest {
   @ParameterizedTest
   @MethodSource("formats")
   void aGuestChangesItsTablesWhereItHasThemMapped(PagingFormat format) {
+    guest(64, "off");
+    changeTables(format);
+    assertThat(domain.paging().statistics()).containsEntry("emulated-table-writes", 2L);
+  }
+
+  @ParameterizedTest
+  @MethodSource("formats")
+  void aGuestWritesItsTablesItselfUntilItInvalidates(PagingFormat format) {
     guest(64);
+    changeTables(format);
+    assertThat(domain.paging().statistics())
+        .containsEntry("emulated-table-writes", 0L)
+        .containsEntry("unsyncs", 1L)
+        .containsEntry("resyncs", 0L);
+    assertThat(domain.paging().lagsBehind(entryOf(format, FIRST) >>> 12)).isTrue();
+    block.clear();
+    block.control(Kind.MOV_CR3, 0);
+    run(RunResult.DONE);
+    assertThat(domain.paging().statistics()).containsEntry("resyncs", 1L);
+    assertThat(domain.paging().lagsBehind(entryOf(format, FIRST) >>> 12)).isFalse();
+    assertThat(domain.paging().audit()).isEmpty();
+  }
+
+  private void changeTables(PagingFormat format) {
     writeTables(format);
     boot(format);
     int bytes = format.entryBytes();
@@ -151,7 +179,6 @@ class HostedGuestTest {
     assertThat(domain.vcpu(0).faultErrorCode()).isZero();
     assertThat(domain.deviceLoad(40L << 12, 8)).isEqualTo(4711);
     assertThat(domain.deviceLoad(entryOf(format, FIRST), bytes)).isZero();
-    assertThat(domain.paging().statistics().get("emulated-table-writes")).isEqualTo(2);
   }
 
   @ParameterizedTest
@@ -207,8 +234,22 @@ class HostedGuestTest {
 
   @Test
   void aPoolThatIsTooSmallIsRefusedAtOnce() {
-    Assertions.assertThatThrownBy(() -> guest(17))
+    Assertions.assertThatThrownBy(() -> guest(17, "off"))
         .isInstanceOf(BackendUnavailableException.class)
         .hasMessageContaining("shadow paging of 1 vCPUs needs a pool with 14 free frames");
+    Assertions.assertThatThrownBy(() -> guest(20))
+        .isInstanceOf(BackendUnavailableException.class)
+        .hasMessageContaining("shadow paging of 1 vCPUs needs a pool with 17 free frames");
+  }
+
+  @Test
+  void optionsThatThereAreNotAreRefused() {
+    ShadowBackend backend = new ShadowBackend();
+    Assertions.assertThatThrownBy(() -> backend.with(Map.of("oos", "perhaps")))
+        .isInstanceOf(IllegalArgumentException.class)
+        .hasMessage("oos: on or off is wanted, not \"perhaps\"");
+    Assertions.assertThatThrownBy(() -> backend.with(Map.of("ooz", "on")))
+        .isInstanceOf(IllegalArgumentException.class)
+        .hasMessage("no option ooz; there is: oos");
   }
 }

@@ -7,6 +7,7 @@ import dev.quire.api.address.Addresses;
 import dev.quire.api.domain.P2mAccess;
 import dev.quire.api.domain.P2mEntry;
 import dev.quire.api.domain.P2mType;
+import dev.quire.api.hw.Machine;
 import dev.quire.api.hw.MachineFactory;
 import dev.quire.api.hw.MachineSpec;
 import dev.quire.api.hw.MachineSpec.Ram;
@@ -51,15 +52,25 @@ final class LockStep {
   final BareGuest bare;
   private final SplittableRandom random;
   private final boolean caching;
+  private final boolean outOfSync;
   private final int vcpus;
   private final int[] levels;
   private final OperationBlock ours = new OperationBlock(1);
   private final OperationBlock theirs = new OperationBlock(1);
   private final long[] hot = new long[6];
   int succeeded;
+
+  /** Is not 0 if any table ever was out of sync. */
+  long unsyncs;
+
   private final StringBuilder story = new StringBuilder();
 
   LockStep(long seed, int vcpus, int pool, @Nullable TlbGeometry tlb) {
+    this(seed, vcpus, pool, tlb, new ShadowOptions(false));
+  }
+
+  LockStep(long seed, int vcpus, int pool, @Nullable TlbGeometry tlb, ShadowOptions options) {
+    outOfSync = options.outOfSync();
     this.random = new SplittableRandom(seed);
     this.vcpus = vcpus;
     this.caching = tlb != null;
@@ -76,7 +87,9 @@ final class LockStep {
     for (int i = 0; i < FRAMES; i++) {
       mfns[i] = 0x100 + (i * 7L + 3) % FRAMES * 2;
     }
-    shadowed = new ShadowedGuest(MACHINES.create(large), mfns, 0x100 + FRAMES * 2, pool, vcpus);
+    Machine machine = MACHINES.create(large);
+    FakePool frames = new FakePool(machine.memory(), 0x100 + FRAMES * 2, pool);
+    shadowed = new ShadowedGuest(machine, mfns, frames, vcpus, options);
     levels = new int[vcpus];
     for (int gfn = 0; gfn < FRAMES; gfn++) {
       for (int i = 0; i < ENTRIES; i++) {
@@ -209,8 +222,22 @@ final class LockStep {
     shadowed.invalidate(vcpu, linear);
   }
 
-  /** What an operating system does after it changed tables, for as long as it remembers which. */
+  /**
+   * What an operating system does after it changed tables, for as long as it remembers which. Until
+   * then tables may be out of sync, which is a good moment to disturb.
+   */
   private void invalidateAll() {
+    if (outOfSync) {
+      assertThat(shadowed.shadow.audit()).as(this::story).isEmpty();
+      unsyncs += shadowed.shadow.statistics().getOrDefault("unsyncs", 0L);
+      if (random.nextInt(8) == 0) {
+        behindTheGuestsBack();
+        assertThat(shadowed.shadow.audit()).as(this::story).isEmpty();
+      }
+      for (int i = 0; i < vcpus; i++) {
+        shadowed.reload(i);
+      }
+    }
     if (caching) {
       for (int i = 0; i < vcpus; i++) {
         shadowed.cpu(i).flush();

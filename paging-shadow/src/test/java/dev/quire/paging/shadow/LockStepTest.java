@@ -3,6 +3,8 @@ package dev.quire.paging.shadow;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.quire.api.hw.TlbGeometry;
+import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
@@ -27,7 +29,26 @@ class LockStepTest {
   @ParameterizedTest
   @ValueSource(longs = {21, 22, 23})
   void theSmallestPoolWillDo(long seed) {
-    run(new LockStep(seed, 2, ShadowDomain.minimum(2), null));
+    run(new LockStep(seed, 2, OwnTables.minimum(2, new ShadowOptions(false)), null));
+  }
+
+  @Test
+  void theGuestWritesTablesItselfAndInvalidates() {
+    long unsyncs = 0;
+    for (long seed = 41; seed < 47; seed++) {
+      LockStep world = new LockStep(seed, 1, 64, null, ShadowOptions.DEFAULT);
+      run(world);
+      unsyncs += world.unsyncs;
+    }
+    assertThat(unsyncs).isPositive();
+  }
+
+  @ParameterizedTest
+  @ValueSource(longs = {51, 52, 53})
+  void vcpusWriteTheSameTablesAndInvalidate(long seed) {
+    int pool = OwnTables.minimum(2, ShadowOptions.DEFAULT);
+    TlbGeometry tlb = LockStep.MACHINES.presets().get("tiny").geometry();
+    run(new LockStep(seed, 2, pool, tlb, ShadowOptions.DEFAULT));
   }
 
   @ParameterizedTest

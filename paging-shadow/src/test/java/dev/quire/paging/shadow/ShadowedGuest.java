@@ -47,10 +47,13 @@ final class ShadowedGuest {
   boolean logging;
   int emulated;
 
-  ShadowedGuest(Machine machine, long[] mfns, long poolStart, int poolFrames, int vcpus) {
+  private final ShadowOptions options;
+
+  ShadowedGuest(Machine machine, long[] mfns, FakePool pool, int vcpus, ShadowOptions options) {
+    this.options = options;
     this.machine = machine;
     this.memory = machine.memory();
-    this.pool = new FakePool(memory, poolStart, poolFrames);
+    this.pool = pool;
     this.p2m = new long[mfns.length];
     for (int i = 0; i < mfns.length; i++) {
       p2m[i] = P2mEntry.of(Addresses.mfn(mfns[i]), P2mType.RAM_RW, P2mAccess.RWX, 0);
@@ -73,7 +76,7 @@ final class ShadowedGuest {
 
   /** Gives the domain to shadow paging that knows nothing of it. */
   ShadowDomain attach() {
-    shadow = new ShadowDomain(domain);
+    shadow = new ShadowDomain(domain, options);
     if (logging) {
       shadow.enableLogDirty();
     }
@@ -174,6 +177,12 @@ final class ShadowedGuest {
   /** The registers of a vCPU were written. */
   void update(int vcpu) {
     shadow.updatePagingModes(all[vcpu]);
+    cpu(vcpu).flushTag(controls[vcpu].tag());
+  }
+
+  /** The vCPU loads CR3 with what is in it already. */
+  void reload(int vcpu) {
+    modes[vcpu].updateCr3(all[vcpu], false);
     cpu(vcpu).flushTag(controls[vcpu].tag());
   }
 
