@@ -169,6 +169,35 @@ class NestedInvalidationTest {
                 || it.global() && it.vpid() == 1 && it.root() == root);
   }
 
+  /** What the hypervisor invalidates of a VPID that is not current. */
+  @Test
+  void invvpidSingleContextRetainingGlobalsOfAnotherVpid() {
+    forgets(
+        intel,
+        () -> intel.cpu.cpu.invvpidContextNonGlobal(2),
+        it -> it.vpid() == 2 && isCombined(it) && !it.global(),
+        it -> it.vpid() == 1 || it.isGuestPhysical());
+  }
+
+  /** A VPID has linear mappings too, if its guest ran without nested paging before. */
+  @Test
+  void guestsInvalidationsDropWhatItsVpidHasWithoutNestedPaging() {
+    Tables tables = new Tables(intel.cpu.memory, Shape.FOUR_LEVEL, 0x9_0000_0000L);
+    tables.map(SMALL, 1, 0x7000000, Tables.PLAIN);
+    long root = intel.control.nested().root;
+    intel.control.nested().format = Format.NONE;
+    intel.control.registers().cr3 = tables.root() | 1;
+    assertThat(intel.access(0, SMALL)).isEqualTo(ExitReason.DONE);
+    intel.control.nested().format = Format.EPT;
+    intel.control.nested().root = root;
+    intel.control.registers().cr3 = intel.guest.root() | 1;
+    forgets(
+        intel,
+        () -> execute(Kind.INVLPG, SMALL, 0),
+        it -> it.vpid() == 1 && it.root() == 0 && isPage(it, SMALL),
+        it -> it.vpid() == 2 || it.isGuestPhysical());
+  }
+
   /** A guest's own invalidations know its VPID, not the root; guest-physical mappings stay. */
   @Test
   void guestsInvalidationsGoThroughEveryRoot() {
@@ -211,6 +240,27 @@ class NestedInvalidationTest {
     execute(Kind.INVPCID, large, Invalidation.pack(Invalidation.ADDRESS, 1));
     assertThat(intel.access(0, large + 4096)).isEqualTo(ExitReason.DONE);
     assertThat(intel.reached()).isEqualTo(0x50001000);
+  }
+
+  /** A global page is one page too; INVPCID of an address leaves it alone. */
+  @Test
+  void invlpgDropsEveryPieceOfAGlobalLargePage() {
+    long large = 0x7f0080000000L;
+    intel.map(large, 2, 0x50000000, Tables.PLAIN | Tables.G);
+    for (int i = 0; i < 2; i++) {
+      intel.back(0x50000000 + 4096L * i);
+      assertThat(intel.access(0, large + 4096L * i)).isEqualTo(ExitReason.DONE);
+    }
+    forgets(
+        intel,
+        () -> execute(Kind.INVPCID, large, Invalidation.pack(Invalidation.ADDRESS, 1)),
+        it -> it.vpid() == 1 && it.pcid() == 1 && isPage(it, SMALL) && !it.global(),
+        it -> it.global() && isPage(it, large + 4096) || it.isGuestPhysical());
+    forgets(
+        intel,
+        () -> execute(Kind.INVLPG, large, 0),
+        it -> it.vpid() == 1 && (isPage(it, large) || isPage(it, large + 4096)),
+        it -> it.vpid() == 2 || it.isGuestPhysical());
   }
 
   /**
@@ -278,6 +328,13 @@ class NestedInvalidationTest {
         () -> amd.cpu.cpu.invlpga(SMALL, 2),
         it -> it.vpid() == 2 && isPage(it, SMALL),
         LiveMappings.Entry::isGuestPhysical);
+  }
+
+  @Test
+  void resetDropsEverything() {
+    assertThat(LiveMappings.of(intel.cpu)).isNotEmpty();
+    intel.cpu.mappings.reset();
+    assertThat(LiveMappings.of(intel.cpu)).isEmpty();
   }
 
   @Test
