@@ -3,6 +3,7 @@ package dev.quire.paging.shadow;
 
 import dev.quire.api.address.Mfn;
 import dev.quire.api.hw.FrameMapper;
+import java.util.List;
 
 /**
  * Lets the guest write last-level tables itself, and brings their shadows up to date where hardware
@@ -13,7 +14,6 @@ import dev.quire.api.hw.FrameMapper;
 final class OutOfSync {
   private final OutOfSyncTables tables;
   private final ShadowDomain domain;
-  private final ShadowPages pages;
   private final ShadowGraph graph;
   private final ShadowEntries entries;
   private final WriteAccess writeAccess;
@@ -23,7 +23,6 @@ final class OutOfSync {
   OutOfSync(OutOfSyncTables tables, ShadowDomain domain) {
     this.tables = tables;
     this.domain = domain;
-    pages = domain.pages();
     graph = domain.graph();
     entries = domain.entries();
     writeAccess = domain.writeAccess();
@@ -161,7 +160,7 @@ final class OutOfSync {
   }
 
   /** What does not hold of the slots ({@code sh_oos_audit}). */
-  void audit(java.util.List<String> wrong) {
+  void audit(List<String> wrong) {
     for (int slot = 0; slot < tables.size(); slot++) {
       @Mfn long mfn = tables.frame(slot);
       if (mfn != FrameMapper.NONE) {
