@@ -81,6 +81,17 @@ public final class TranslationContext {
     return privilege;
   }
 
+  /**
+   * Whether what decides how a cached translation is matched is as in another context: format,
+   * rights and keys.
+   */
+  public boolean hasRulesOf(TranslationContext other) {
+    return rights == other.rights
+        && pkru == other.pkru
+        && pkrs == other.pkrs
+        && format.equals(other.format);
+  }
+
   /** The rights rule, in this context. */
   public boolean permits(long translation, long access) {
     return Rights.permit(translation, access | privilege, rights, pkru, pkrs);

@@ -48,7 +48,7 @@ public final class PagingRules {
 
   /**
    * The rights rule and D, worked out for every combination of attributes and access where no key
-   * is in force: a bit each: W, U, X, G, D and the flags of the access above them.
+   * denies anything: a bit each: W, U, X, G, D and the flags of the access above them.
    */
   private final long[] sufficient = new long[8];
 
@@ -198,7 +198,7 @@ public final class PagingRules {
    * @param pkrs the register
    */
   public boolean suffices(long translation, long access, int pkru, int pkrs) {
-    if (keysInForce) {
+    if (keysInForce && ((pkru | pkrs) >>> 2 * Translation.key(translation) & 3) != 0) {
       boolean dirtyEnough = (translation & Translation.DIRTY) != 0 || (access & Access.WRITE) == 0;
       return dirtyEnough && Rights.permit(translation, access, rights, pkru, pkrs);
     }

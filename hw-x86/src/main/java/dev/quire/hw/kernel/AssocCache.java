@@ -3,6 +3,8 @@ package dev.quire.hw.kernel;
 
 import dev.quire.api.hw.TlbGeometry.Replacement;
 import java.lang.invoke.MethodHandles;
+import java.lang.invoke.VarHandle;
+import java.nio.ByteOrder;
 import java.util.Arrays;
 
 /**
@@ -26,10 +28,13 @@ public final class AssocCache extends Cache {
   private static final int SET_MASK = SETS - 1;
   private static final int KEY_SHIFT = Integer.numberOfTrailingZeros(SETS);
   private static final int WORDS = (WAYS + 3) / 4;
-  private static final int META = powerOfTwo(1 + WORDS);
+  private static final int META = 8 * powerOfTwo(1 + WORDS);
 
   /** A slot for every partial key, also for those of ways that a last word has room for. */
   private static final int STRIDE = 2 * Math.max(4, powerOfTwo(WAYS));
+
+  /** In a cache as small as those of the upper levels most searches are for the entry used last. */
+  private static final boolean NEWEST_FIRST = LRU && SETS * WAYS <= 16;
 
   private static final int OLDEST = 4 * (WAYS - 1);
   private static final long ORDER_MASK = -1L >>> (64 - 4 * WAYS);
@@ -38,9 +43,14 @@ public final class AssocCache extends Cache {
   private static final long NIBBLES = 0x1111111111111111L;
   private static final long NIBBLE_TOPS = 0x8888888888888888L;
 
-  private static final long[] meta = new long[SETS * META];
+  private static final byte[] meta = new byte[SETS * META];
   private static final long[] slots = new long[SETS * STRIDE];
   private static long random;
+
+  private static final VarHandle LONGS =
+      MethodHandles.byteArrayViewVarHandle(long[].class, ByteOrder.LITTLE_ENDIAN);
+  private static final VarHandle CHARS =
+      MethodHandles.byteArrayViewVarHandle(char[].class, ByteOrder.LITTLE_ENDIAN);
 
   /** For {@link Specializer}. */
   public AssocCache() {
@@ -50,15 +60,22 @@ public final class AssocCache extends Cache {
   @Override
   public void reset() {
     Arrays.fill(slots, 0);
-    Arrays.fill(meta, 0);
+    Arrays.fill(meta, (byte) 0);
     for (int m = 0; LRU && m < meta.length; m += META) {
-      meta[m] = 0xFEDCBA9876543210L & ORDER_MASK;
+      LONGS.set(meta, m, 0xFEDCBA9876543210L & ORDER_MASK);
     }
     random = PARTS.seed() | 1;
   }
 
   @Override
   public int find(long key) {
+    if (NEWEST_FIRST) {
+      int set = (int) key & SET_MASK;
+      int newest = set * STRIDE + 2 * ((int) word(set * META) & 15);
+      if (slots[newest] == key) {
+        return newest;
+      }
+    }
     int slot = peek(key);
     if (slot >= 0) {
       use(((int) key & SET_MASK) * META, (slot & STRIDE - 1) >>> 1);
@@ -66,15 +83,19 @@ public final class AssocCache extends Cache {
     return slot;
   }
 
+  private static long word(int at) {
+    return (long) LONGS.get(meta, at);
+  }
+
   private static void use(int m, long way) {
     if (LRU) {
-      long order = meta[m];
+      long order = word(m);
       if ((order & 15) != way) {
-        meta[m] = moveToFront(order, way);
+        LONGS.set(meta, m, moveToFront(order, way));
       }
     } else if (TREE) {
       long nodes = TreePlru.nodes((int) way, WAYS);
-      meta[m] = meta[m] & ~nodes | TreePlru.pointingAway((int) way, WAYS);
+      LONGS.set(meta, m, word(m) & ~nodes | TreePlru.pointingAway((int) way, WAYS));
     }
   }
 
@@ -84,7 +105,7 @@ public final class AssocCache extends Cache {
     long probe = (key >>> KEY_SHIFT & 0xffff) * LANES;
     long ways = 0;
     for (int word = 0; word < WORDS; word++) {
-      long diff = meta[set * META + 1 + word] ^ probe;
+      long diff = word(set * META + 8 + 8 * word) ^ probe;
       // Bit 12 + word of a 16-bit lane: that lane of that word may match. One flat loop over words
       // and
       // one over candidates: a loop over lanes in the first would not unroll.
@@ -118,22 +139,20 @@ public final class AssocCache extends Cache {
     int slot = set * STRIDE + 2 * way;
     slots[slot] = key;
     slots[slot + 1] = value;
-    int word = m + 1 + (way >>> 2);
-    int shift = (way & 3) << 4;
-    meta[word] = meta[word] & ~(0xffffL << shift) | (key >>> KEY_SHIFT & 0xffff) << shift;
+    CHARS.set(meta, m + 8 + 2 * way, (char) (key >>> KEY_SHIFT));
   }
 
   /** The way to replace, already counted as the one used last. */
   private static int victim(int set, int m) {
     if (LRU) {
-      long order = meta[m];
+      long order = word(m);
       int way = (int) (order >>> OLDEST) & 15;
-      meta[m] = order << 4 & ORDER_MASK | way;
+      LONGS.set(meta, m, order << 4 & ORDER_MASK | way);
       return way;
     }
     int way = freeWay(set);
     if (way < 0) {
-      way = TREE ? TreePlru.victim(meta[m], WAYS) : anyWay();
+      way = TREE ? TreePlru.victim(word(m), WAYS) : anyWay();
     }
     use(m, way);
     return way;
@@ -159,7 +178,8 @@ public final class AssocCache extends Cache {
     slots[slot + 1] = 0;
     if (LRU) {
       int m = slot / STRIDE * META;
-      meta[m] = moveToBack(meta[m], (slot & STRIDE - 1) >>> 1); // LRU takes free ways first
+      LONGS.set(
+          meta, m, moveToBack(word(m), (slot & STRIDE - 1) >>> 1)); // LRU takes free ways first
     }
   }
 

@@ -38,7 +38,7 @@ public final class FirstLevelEntries {
   public static final int TAG = 7;
 
   /** Where the number of the tree begins in BITS. */
-  public static final int TREE_SHIFT = 40;
+  private static final int TREE_SHIFT = 40;
 
   /** Words of an entry. */
   public static final int WORDS = 8;
@@ -84,7 +84,13 @@ public final class FirstLevelEntries {
   }
 
   /** Works out for each way which nodes of its set's tree a use of it sets, and how. */
-  public void plantTrees(FirstLevelPlan.Tlb tlb) {
+  public void plantTrees(FirstLevelPlan plan) {
+    plantTrees(plan.of4K());
+    plantTrees(plan.of2M());
+    plantTrees(plan.of1G());
+  }
+
+  private void plantTrees(FirstLevelPlan.Tlb tlb) {
     for (int entry = 0; entry < tlb.entries(); entry++) {
       int at = (tlb.first() + entry) * WORDS;
       int way = entry % tlb.ways();
@@ -92,6 +98,21 @@ public final class FirstLevelEntries {
       entries[at + TIME] = ~TreePlru.nodes(way, tlb.ways());
       entries[at + BITS] = tree << TREE_SHIFT | TreePlru.pointingAway(way, tlb.ways()) << 2;
     }
+  }
+
+  /** The number of the tree of an entry's set. */
+  public int tree(int at) {
+    return (int) (entries[at + BITS] >>> TREE_SHIFT);
+  }
+
+  /** The first entry of a set that holds nothing, or -1. */
+  public int free(int set, int ways) {
+    for (int way = 0; way < ways; way++) {
+      if (entries[set + WORDS * way + LEAF] == 0) {
+        return set + WORDS * way;
+      }
+    }
+    return -1;
   }
 
   /** Whether an entry belongs to an instruction TLB. */

@@ -66,7 +66,7 @@ public final class SecondLevelTlb extends SecondLevel {
   }
 
   private static long key(long probe, int size, long space) {
-    return Key.second(probe, shifts[size], size, space);
+    return Key.second(probe, size == 0 ? PagingFormat.PAGE_SHIFT : shifts[size], size, space);
   }
 
   @Override

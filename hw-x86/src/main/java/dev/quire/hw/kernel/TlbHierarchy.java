@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.quire.hw.kernel;
 
+import static dev.quire.api.x86.PagingFormat.PAGE_SHIFT;
 import static dev.quire.hw.kernel.FirstLevelEntries.BITS;
 import static dev.quire.hw.kernel.FirstLevelEntries.CARE;
 import static dev.quire.hw.kernel.FirstLevelEntries.DELTA;
@@ -9,7 +10,6 @@ import static dev.quire.hw.kernel.FirstLevelEntries.LANE;
 import static dev.quire.hw.kernel.FirstLevelEntries.LEAF;
 import static dev.quire.hw.kernel.FirstLevelEntries.TAG;
 import static dev.quire.hw.kernel.FirstLevelEntries.TIME;
-import static dev.quire.hw.kernel.FirstLevelEntries.TREE_SHIFT;
 import static dev.quire.hw.kernel.FirstLevelEntries.WORDS;
 
 import dev.quire.api.address.Gva;
@@ -23,7 +23,6 @@ import dev.quire.api.x86.PagingFormat;
 import dev.quire.api.x86.Translation;
 import java.lang.invoke.MethodHandles;
 import java.util.Arrays;
-import java.util.List;
 
 /**
  * The machine's own TLBs: first-level instruction and data TLBs, and the second level behind them.
@@ -57,7 +56,7 @@ public final class TlbHierarchy implements TranslationCache {
 
   private static final long MACHINE = PageEntry.FRAME | 0xfff;
 
-  private static final int[] shifts = {12, 21, 30};
+  private static final int[] shifts = {PAGE_SHIFT, 21, 30};
   private static final long[] entries = new long[LENGTH];
   private static final char[] filter = new char[1 << 12];
   private static final long[] trees = new long[LENGTH / WORDS];
@@ -85,37 +84,48 @@ public final class TlbHierarchy implements TranslationCache {
   public TlbHierarchy() {
     first.clear();
     if (TREE) {
-      for (FirstLevelPlan plan : List.of(DATA, FETCH)) {
-        first.plantTrees(plan.of4K());
-        first.plantTrees(plan.of2M());
-        first.plantTrees(plan.of1G());
-      }
+      first.plantTrees(DATA);
+      first.plantTrees(FETCH);
     }
   }
 
+  /**
+   * Four accesses a turn, written out. That is more bytecode (over 325) than the compiler inlines:
+   * compiled by itself the loop has registers enough, inlined it keeps its variable in memory.
+   */
   @Override
   public int serve(long[] operations, int from, int to, long[] reached) {
-    long[] e = entries;
-    char[] f = filter;
     long now = state;
     int end = Math.min(to, from + room());
     long time = clock;
     long counts = lanes;
     served -= from; // and not subtracted afterwards: a register less is needed in the loop
     int i = from;
-    for (; i < end; i++) {
-      long operation = operations[i];
-      int at = f[page(operation)] & AT;
-      if ((((operation & Key.OPERATION | now) ^ e[at + KEY]) & e[at + CARE]) != 0) {
-        break;
-      }
-      if (LRU) {
-        e[at + TIME] = time += FirstLevelEntries.TICK;
-      } else if (TREE) {
-        climb(at);
-      }
-      counts += e[at + LANE];
-      reached[i] = operation + e[at + DELTA] & MACHINE;
+    while (i < end - 3) {
+      long first = operations[i];
+      int a = filter[page(first)] & AT;
+      if ((((first & Key.OPERATION | now) ^ entries[a + KEY]) & entries[a + CARE]) != 0) break;
+      time = use(a, time);
+      counts += entries[a + LANE];
+      reached[i++] = first + entries[a + DELTA] & MACHINE;
+      long second = operations[i];
+      int b = filter[page(second)] & AT;
+      if ((((second & Key.OPERATION | now) ^ entries[b + KEY]) & entries[b + CARE]) != 0) break;
+      time = use(b, time);
+      counts += entries[b + LANE];
+      reached[i++] = second + entries[b + DELTA] & MACHINE;
+      long third = operations[i];
+      int c = filter[page(third)] & AT;
+      if ((((third & Key.OPERATION | now) ^ entries[c + KEY]) & entries[c + CARE]) != 0) break;
+      time = use(c, time);
+      counts += entries[c + LANE];
+      reached[i++] = third + entries[c + DELTA] & MACHINE;
+      long fourth = operations[i];
+      int d = filter[page(fourth)] & AT;
+      if ((((fourth & Key.OPERATION | now) ^ entries[d + KEY]) & entries[d + CARE]) != 0) break;
+      time = use(d, time);
+      counts += entries[d + LANE];
+      reached[i++] = fourth + entries[d + DELTA] & MACHINE;
     }
     clock = time;
     lanes = counts;
@@ -123,9 +133,9 @@ public final class TlbHierarchy implements TranslationCache {
     return i;
   }
 
-  /** How many hits the lanes can still take; they are emptied if it is none. */
+  /** How many hits the lanes can still take; they are emptied if it is less than a turn's. */
   private int room() {
-    if (served == HitLanes.MOST) {
+    if (served > HitLanes.MOST - 4) {
       settle();
     }
     return HitLanes.MOST - served;
@@ -155,7 +165,7 @@ public final class TlbHierarchy implements TranslationCache {
     boolean fetch = probe < 0;
     int at = find(probe);
     if (at >= 0) {
-      use(at);
+      clock = use(at, clock);
       filter[page(access)] = (char) at;
       long leaf = entries[at + LEAF];
       COUNTERS[HITS + HitLanes.lane(fetch, Translation.size(leaf))]++;
@@ -182,7 +192,7 @@ public final class TlbHierarchy implements TranslationCache {
   }
 
   private static int find(long probe, FirstLevelPlan plan) {
-    int at = scan(probe, plan.of4K(), shifts[0]);
+    int at = scan(probe, plan.of4K(), PAGE_SHIFT);
     if (at < 0 && plan.scan2M() && sizes > 1) {
       at = scan(probe, plan.of2M(), shifts[1]);
     }
@@ -221,7 +231,7 @@ public final class TlbHierarchy implements TranslationCache {
     int size = Translation.size(leaf);
     int at;
     if (size == 0) {
-      at = fetch ? victim(probe, FETCH.of4K(), shifts[0]) : victim(probe, DATA.of4K(), shifts[0]);
+      at = AT & victim(probe, fetch ? FETCH.of4K() : DATA.of4K(), PAGE_SHIFT);
       entries[at + LANE] = HitLanes.one(fetch, 0);
       entries[at + DELTA] = Translation.frame(leaf) - (probe & Key.PAGE);
       setKept(at, 0);
@@ -230,7 +240,7 @@ public final class TlbHierarchy implements TranslationCache {
       at = fillLarge(probe, leaf, size, fetch);
     }
     entries[at + LEAF] = leaf;
-    use(at);
+    clock = use(at, clock);
     filter[page(access)] = (char) at;
   }
 
@@ -263,44 +273,33 @@ public final class TlbHierarchy implements TranslationCache {
     if (LRU) {
       return FirstLevelEntries.oldest(entries, set, tlb.ways());
     }
-    for (int way = 0; way < tlb.ways(); way++) {
-      if (entries[set + WORDS * way + LEAF] == 0) {
-        return set + WORDS * way;
-      }
+    int free = first.free(set, tlb.ways());
+    if (free >= 0) {
+      return free;
     }
     if (TREE) {
-      return set + WORDS * TreePlru.victim(trees[treeOf(set)], tlb.ways());
+      return set + WORDS * TreePlru.victim(trees[first.tree(set)], tlb.ways());
     }
     random = TreePlru.nextRandom(random);
     return set + WORDS * (int) ((random >>> 33) % tlb.ways());
   }
 
-  private static void use(int at) {
+  /** Notes a use; answers its time. */
+  private static long use(int at, long time) {
+    long now = LRU ? time + FirstLevelEntries.TICK : time;
     if (LRU) {
-      entries[at + TIME] = clock += FirstLevelEntries.TICK;
+      entries[at + TIME] = now;
     } else if (TREE) {
-      climb(at);
+      int tree = first.tree(at);
+      trees[tree] = trees[tree] & entries[at + TIME] | entries[at + BITS] >>> 2 & NODES;
     }
-  }
-
-  private static void climb(int at) {
-    int tree = treeOf(at);
-    trees[tree] = trees[tree] & entries[at + TIME] | entries[at + BITS] >>> 2 & NODES;
-  }
-
-  private static int treeOf(int at) {
-    return (int) (entries[at + BITS] >>> TREE_SHIFT);
+    return now;
   }
 
   @Override
   public void contextChanged(TranslationContext context) {
     state = PARTS.spaces().find(context.tag(), context.pcid()) | context.privilege();
-    boolean same =
-        ready
-            && context.rights() == current.rights()
-            && context.pkru() == current.pkru()
-            && context.pkrs() == current.pkrs()
-            && context.format().equals(current.format());
+    boolean same = ready && context.hasRulesOf(current);
     PagingFormat format = current.format();
     current.set(context);
     if (!same) {
