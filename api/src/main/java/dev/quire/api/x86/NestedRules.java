@@ -51,6 +51,20 @@ public final class NestedRules {
     }
   }
 
+  /**
+   * What the plain entries of a level have in common: see {@link #isPlain}. A record, since the
+   * compiler trusts the fields of records that are constants.
+   *
+   * @param bits what is set
+   * @param mask which bits decide
+   */
+  public record Plain(long bits, long mask) {
+    /** Whether an entry is plain. */
+    public boolean is(long entry) {
+      return ((entry ^ bits) & mask) == 0;
+    }
+  }
+
   private final PagingFormat format;
   private final boolean ept;
   private final boolean modeBasedExecute;
@@ -73,10 +87,7 @@ public final class NestedRules {
   /** By level: the PS bit where it is honoured. */
   private final long[] pageSizeBit;
 
-  /** By level: what a plain entry has set, and which bits decide. */
-  private final long[] plain;
-
-  private final long[] plainMask;
+  private final Plain[] plain;
 
   private final long[] needs = new long[NestedAccess.KINDS];
   private final long[] qualification = new long[NestedAccess.KINDS];
@@ -93,18 +104,13 @@ public final class NestedRules {
     tableReserved = shape.tableReserved;
     pageReserved = shape.pageReserved;
     pageSizeBit = shape.pageSizeBit;
-    plain = new long[format.levels() + 1];
-    plainMask = new long[format.levels() + 1];
-    for (int level = 1; level <= format.levels(); level++) {
+    plain = new Plain[format.levels() + 1];
+    for (int level = 1; level < plain.length; level++) {
       boolean last = level == 1;
       long type = ept && last ? EptEntry.type(EptEntry.WB) : 0;
-      plain[level] = 1 | accessed | type; // bit 0 is P, or R
-      plainMask[level] =
-          1
-              | accessed
-              | (ept && last ? EPT_TYPE_BITS : 0)
-              | reserved(level, last)
-              | pageSizeBit[level];
+      long types = ept && last ? EPT_TYPE_BITS : 0;
+      long zero = reserved(level, last) | pageSizeBit[level];
+      plain[level] = new Plain(1 | accessed | type, 1 | accessed | types | zero); // 1 is P, or R
     }
     for (int kind = 0; kind < NestedAccess.KINDS; kind++) {
       needs[kind] = needs(kind);
@@ -300,7 +306,12 @@ public final class NestedRules {
    * bit by bit.
    */
   public boolean isPlain(long entry, int level) {
-    return ((entry ^ plain[level]) & plainMask[level]) == 0;
+    return plain[level].is(entry);
+  }
+
+  /** {@link #isPlain} of one level. */
+  public Plain plain(int level) {
+    return plain[level];
   }
 
   /** Whether an entry maps a page, is well formed and has A where there is such a flag. */

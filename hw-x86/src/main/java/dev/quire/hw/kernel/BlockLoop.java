@@ -83,7 +83,7 @@ public final class BlockLoop extends Loop {
         stopped = true;
         return i;
       }
-      if (CACHE != null && (i & AHEAD - 1) == 0 && i + 2 * AHEAD <= to) {
+      if ((i & AHEAD - 1) == 0 && i + 2 * AHEAD <= to) {
         WALKER.touch(operations, i + AHEAD);
       }
       long address = one(operations[i]);

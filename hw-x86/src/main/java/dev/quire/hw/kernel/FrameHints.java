@@ -7,6 +7,7 @@ import dev.quire.api.hw.PhysicalMemory;
 import dev.quire.api.x86.PagingFormat;
 import dev.quire.hw.memory.SparseMemory;
 import java.util.Arrays;
+import org.jspecify.annotations.Nullable;
 
 /**
  * In which frame a walk found the table for an address lately. It is the hint that is loaded from,
@@ -59,15 +60,21 @@ public record FrameHints(long[][] frames, long[] tables, SparseMemory memory) {
     return home;
   }
 
-  /** Loads what walks for eight operations will read; see {@link Walker#touch}. */
-  public long touch(PagingFormat format, boolean halfEntries, long[] operations, int from) {
+  /** Loads what walks for eight operations will read last; see {@link Walker#touch}. */
+  public long touch(
+      PagingFormat format, @Nullable NestedDimension nested, long[] operations, int from) {
     long all = 0;
     for (int i = from; i < from + 8; i++) {
-      long[] frame = frames[index(format, operations[i], 1)];
-      int position = format.index(operations[i], 1);
-      all += frame[halfEntries ? position >>> 1 : position];
+      long entry = peek(format, operations[i]);
+      all += nested == null ? entry : nested.peek(entry & format.frameMask());
     }
     return all;
+  }
+
+  /** The entry of level 1 that a walk for an address would read if the hint is good. */
+  public long peek(PagingFormat format, long access) {
+    long[] frame = frames[index(format, access, 1)];
+    return EntryStep.load(frame, format.index(access, 1), format.entryBytes() == 4);
   }
 
   /** Notes where a table lies. */

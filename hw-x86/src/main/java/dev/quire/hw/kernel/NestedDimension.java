@@ -56,6 +56,13 @@ public abstract class NestedDimension {
   public abstract long translate(long guestPhysical, int kind, int row);
 
   /**
+   * What a walk would probably read last for an address; a look ahead that changes nothing.
+   *
+   * @param guestPhysical bytes
+   */
+  public abstract long peek(long guestPhysical);
+
+  /**
    * Moves a guest's table to where it lies in the machine.
    *
    * @param above a table as {@link EntryStep} has it

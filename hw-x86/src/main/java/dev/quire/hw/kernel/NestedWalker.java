@@ -44,10 +44,11 @@ public final class NestedWalker extends NestedDimension {
   private static final NestedCaches NESTED_CACHES = PARTS.caches();
   private static final @Nullable SecondLevel TLB = NESTED_CACHES.tlb();
   private static final StructureCaches STRUCTURES = NESTED_CACHES.structures();
-  private static final @Nullable Cache PDE = STRUCTURES.level(2);
-  private static final @Nullable Cache PDPTE = STRUCTURES.level(3);
-  private static final @Nullable Cache PML4E = STRUCTURES.level(4);
-  private static final @Nullable Cache PML5E = STRUCTURES.level(5);
+  private static final NestedLevel ONE = level(1);
+  private static final NestedLevel TWO = level(2);
+  private static final NestedLevel THREE = level(3);
+  private static final NestedLevel FOUR = level(4);
+  private static final NestedLevel FIVE = level(5);
   private static final FrameHints HINTS = new FrameHints(MEMORY);
   private static final long[] COUNTERS = PARTS.counters().values();
   private static final int TLB_HITS = HwEvent.NESTED_TLB_HITS.ordinal();
@@ -73,7 +74,7 @@ public final class NestedWalker extends NestedDimension {
   /** Counts as they were before something that is not counted. */
   private static final long[] kept = new long[COUNTERS.length];
 
-  /** Which level the fast road began at, by way of what: for it, none is above the root's. */
+  /** Which level the fast road began at: the root's unless a cache led lower. */
   private static int entered;
 
   private static long root;
@@ -82,6 +83,11 @@ public final class NestedWalker extends NestedDimension {
 
   /** For {@link Specializer}. */
   public NestedWalker() {}
+
+  /** A level; one above the root, which is never asked, is the root's. */
+  private static NestedLevel level(int level) {
+    return NestedLevel.of(RULES, Math.min(level, LEVELS), STRUCTURES);
+  }
 
   @Override
   public NestedRules rules() {
@@ -127,6 +133,11 @@ public final class NestedWalker extends NestedDimension {
     return found;
   }
 
+  @Override
+  public long peek(long guestPhysical) {
+    return HINTS.peek(FORMAT, guestPhysical);
+  }
+
   private long walk(long guestPhysical, int kind, int row) {
     if (guestPhysical >>> WIDTH != 0) {
       return refuse(FaultRule.NESTED_NOT_PRESENT, LEVELS, guestPhysical, kind, 0);
@@ -149,26 +160,68 @@ public final class NestedWalker extends NestedDimension {
    * for it is read again.
    */
   private static long fast(long guestPhysical, long needed, int row) {
-    long above = enter(guestPhysical);
-    int level = entered;
-    while (true) {
-      long[] frame = HINTS.frame(FrameHints.index(FORMAT, guestPhysical, level), table(above));
-      long entry = frame[FORMAT.index(guestPhysical, level)];
-      COUNTERS[Counters.nestedReference(row, level)]++;
-      long rights = above & LAYOUT.rights(entry);
-      boolean plain = RULES.isPlain(entry, level);
-      if (level == 1 || !plain) {
-        long found = LAYOUT.leaf(entry, level, FORMAT) | rights;
-        boolean good = plain || RULES.isAccessedPage(entry, level);
-        return good && (found & needed) == needed ? found : leave(level, row);
-      }
-      above = entry & PageEntry.FRAME | rights;
-      Cache cache = cache(level);
-      if (cache != null) {
-        cache.put(prefix(guestPhysical, level), above);
-      }
-      level--;
+    entered = LEVELS;
+    long found = step(table1(guestPhysical, row), guestPhysical, ONE, row);
+    return found == LEAVE || (found & needed) == needed
+        ? found
+        : leave(Translation.level(found), row);
+  }
+
+  /** What is known of the level-1 table. The others are like it: each has a level as constant. */
+  private static long table1(long guestPhysical, int row) {
+    long known = TWO.find(guestPhysical, STRUCTURES.space());
+    return known != 0
+        ? entering(TWO, known)
+        : step(LEVELS == 2 ? top() : table2(guestPhysical, row), guestPhysical, TWO, row);
+  }
+
+  private static long table2(long guestPhysical, int row) {
+    long known = THREE.find(guestPhysical, STRUCTURES.space());
+    return known != 0
+        ? entering(THREE, known)
+        : step(LEVELS == 3 ? top() : table3(guestPhysical, row), guestPhysical, THREE, row);
+  }
+
+  private static long table3(long guestPhysical, int row) {
+    long known = FOUR.find(guestPhysical, STRUCTURES.space());
+    return known != 0
+        ? entering(FOUR, known)
+        : step(LEVELS == 4 ? top() : table4(guestPhysical, row), guestPhysical, FOUR, row);
+  }
+
+  private static long table4(long guestPhysical, int row) {
+    long known = FIVE.find(guestPhysical, STRUCTURES.space());
+    return known != 0 ? entering(FIVE, known) : step(top(), guestPhysical, FIVE, row);
+  }
+
+  private static long top() {
+    return root | NestedTranslation.RIGHTS;
+  }
+
+  private static long entering(NestedLevel at, long known) {
+    COUNTERS[PSC_HITS + at.level()]++;
+    entered = at.level() - 1;
+    return known;
+  }
+
+  /** One step below a table: to a table, which its cache gets, or a page, or away. */
+  private static long step(long above, long guestPhysical, NestedLevel at, int row) {
+    if ((above & (Translation.PRESENT | LEAVE)) != 0) {
+      return above;
     }
+    long[] frame = HINTS.frame(at.hint(guestPhysical), table(above));
+    long entry = frame[at.index(guestPhysical)];
+    COUNTERS[Counters.nestedReference(row, at.level())]++;
+    long rights = above & LAYOUT.rights(entry);
+    boolean plain = at.plain().is(entry);
+    if (plain && at.level() > 1) {
+      long below = entry & PageEntry.FRAME | rights;
+      at.put(guestPhysical, STRUCTURES.space(), below);
+      return below;
+    }
+    return plain || RULES.isAccessedPage(entry, at.level())
+        ? LAYOUT.leaf(entry, at.level(), FORMAT) | rights
+        : leave(at.level(), row);
   }
 
   /** Takes back what was counted, unless a cache led here: then the hardware walks twice. */
@@ -177,34 +230,6 @@ public final class NestedWalker extends NestedDimension {
       COUNTERS[Counters.nestedReference(row, read)]--;
     }
     return LEAVE;
-  }
-
-  /** What is known above the level to begin at, which is noted. */
-  private static long enter(long guestPhysical) {
-    for (int level = 2; level <= LEVELS; level++) {
-      Cache cache = cache(level);
-      int slot = cache == null ? Cache.NONE : cache.find(prefix(guestPhysical, level));
-      if (cache != null && slot >= 0) {
-        COUNTERS[PSC_HITS + level]++;
-        entered = level - 1;
-        return cache.value(slot);
-      }
-    }
-    entered = LEVELS;
-    return root | NestedTranslation.RIGHTS;
-  }
-
-  private static @Nullable Cache cache(int level) {
-    return switch (level) {
-      case 2 -> PDE;
-      case 3 -> PDPTE;
-      case 4 -> PML4E;
-      default -> PML5E;
-    };
-  }
-
-  private static long prefix(long guestPhysical, int level) {
-    return Key.second(guestPhysical, FORMAT.shift(level), 0, STRUCTURES.space());
   }
 
   private static long table(long above) {

@@ -393,6 +393,6 @@ public final class TableWalker extends Walker {
 
   @Override
   public void touch(long[] operations, int from) {
-    touched = HINTS.touch(FORMAT, HALF_ENTRIES, operations, from);
+    touched = FAST ? HINTS.touch(FORMAT, NESTED, operations, from) : 0;
   }
 }
