@@ -41,7 +41,7 @@ import org.junit.jupiter.params.provider.EnumSource;
  */
 class NestedCachingTest {
   private static final int PROGRAMS = RandomProgram.programs(24);
-  private static final int MANY = 2000;
+  private static final int MANY = 1000;
   private static final int STEPS = 150;
   private static final List<Shape> SHAPES =
       List.of(Shape.TWO_LEVEL, Shape.PAE, Shape.FOUR_LEVEL, Shape.FIVE_LEVEL);
