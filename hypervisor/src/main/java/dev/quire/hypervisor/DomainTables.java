@@ -37,6 +37,7 @@ final class DomainTables {
   private final GuestDomain domain;
   private final MachineFrames frames;
   private @Nullable DomainPool pool;
+  private @Nullable TypedMemory typed;
   private @Nullable DomainP2m p2m;
 
   private volatile @Nullable LogDirty log;
@@ -148,12 +149,27 @@ final class DomainTables {
     if (now != null) {
       now.close(Long.MAX_VALUE);
     }
-    frames.release(domain.guestFrames());
+    TypedMemory owned = typed;
+    if (owned == null) {
+      frames.release(domain.guestFrames());
+    } else {
+      owned.release(domain.id());
+    }
+  }
+
+  /** The domain's frames have types from now on: the frame table says whose they are. */
+  void adopt(TypedMemory memory) {
+    memory.adopt(domain.guestFrames(), domain.id());
+    typed = memory;
   }
 
   /** The guest frame that a machine frame is, or {@link FrameMapper#NONE}. */
   @Gfn
   long toGuest(@Mfn long mfn) {
+    TypedMemory owned = typed;
+    if (owned != null) {
+      return owned.toGuest(mfn, domain.id());
+    }
     if (p2m == null) {
       return domain.guestFrames().toGuest(mfn);
     }

@@ -47,7 +47,8 @@ final class ExitLoop {
         case EMULATED -> block.next(block.next() + 1);
         case CRASH -> crash(vcpu, reason, "cannot be handled");
         case FIXED -> {
-          fixes = block.next() == fixedAt ? fixes + 1 : 1;
+          boolean again = block.next() == fixedAt && reason != ExitReason.HYPERCALL;
+          fixes = again ? fixes + 1 : 1; // a preempted hypercall has got on, however long it takes
           fixedAt = block.next();
           if (fixes > RETRIES) {
             crash(vcpu, reason, "was fixed " + RETRIES + " times, but came again each time");

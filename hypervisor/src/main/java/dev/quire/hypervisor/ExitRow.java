@@ -2,6 +2,7 @@
 package dev.quire.hypervisor;
 
 import dev.quire.api.address.Addresses;
+import dev.quire.api.domain.InterfaceDomain;
 import dev.quire.api.hw.Cpu;
 import dev.quire.api.hw.ExitReason;
 import dev.quire.api.hw.OperationBlock;
@@ -15,10 +16,13 @@ import java.util.Map;
  * and {@code FAULT} go back to the workload, {@code PREEMPTED} is a safe point and nothing else.
  */
 enum ExitRow {
-  /** The paging mode: its own fault, or the guest's. */
+  /** The guest interface, if there is one; then the paging mode: its own fault, or the guest's. */
   PAGE_FAULT(ExitReason.PAGE_FAULT, PageFaultExit::handle),
 
-  /** The hypervisor, for the guest's registers; then the paging mode, for the hardware's. */
+  /**
+   * The guest interface, if there is one; otherwise the hypervisor, for the guest's registers, and
+   * then the paging mode, for the hardware's.
+   */
   REGISTER_WRITE(ExitReason.REGISTER_WRITE, RegisterWriteExit::handle),
 
   /** The paging mode: must the hardware invalidate too? */
@@ -43,7 +47,12 @@ enum ExitRow {
       }),
 
   /** The guest interface. A guest that has none executes an instruction that its CPU lacks. */
-  HYPERCALL(ExitReason.HYPERCALL, (vcpu, cpu, block) -> inject(vcpu, Vector.UD));
+  HYPERCALL(
+      ExitReason.HYPERCALL,
+      (vcpu, cpu, block) -> {
+        InterfaceDomain guest = vcpu.domain().guestInterface();
+        return guest == null ? inject(vcpu, Vector.UD) : guest.hypercall(vcpu, block);
+      });
 
   /** Handles one kind of exit. */
   @FunctionalInterface

@@ -7,6 +7,8 @@ import dev.quire.api.address.Gpa;
 import dev.quire.api.address.Mfn;
 import dev.quire.api.domain.Domain;
 import dev.quire.api.domain.DomainSpec;
+import dev.quire.api.domain.Errno;
+import dev.quire.api.domain.InterfaceDomain;
 import dev.quire.api.domain.LogDirty;
 import dev.quire.api.domain.P2m;
 import dev.quire.api.domain.PagingPool;
@@ -36,6 +38,9 @@ final class GuestDomain implements Domain {
   private final PagingHistory history = new PagingHistory();
   private volatile @Nullable Attachment attachment;
   private volatile @Nullable String crashReason;
+
+  /** Set once, before any backend; the paging mode may change, this never does. */
+  private volatile @Nullable InterfaceDomain guestInterface;
 
   GuestDomain(
       int id,
@@ -103,6 +108,10 @@ final class GuestDomain implements Domain {
 
   /** Gives everything back that the domain had of the machine. */
   void dissolve() {
+    InterfaceDomain guest = guestInterface;
+    while (guest != null && guest.relinquish() == Errno.ERESTART) {
+      Thread.onSpinWait(); // another domain's vCPU could run here
+    }
     tables.dissolve();
   }
 
@@ -136,7 +145,16 @@ final class GuestDomain implements Domain {
 
   /** Where the guest's tables lie; null if its entries hold machine addresses. */
   @Nullable FrameMapper tableFrames() {
-    return memory.p2m() == null && frames.isIdentity() ? null : memory;
+    return guestInterface != null || memory.p2m() == null && frames.isIdentity() ? null : memory;
+  }
+
+  void guestInterface(InterfaceDomain taken) {
+    guestInterface = taken;
+  }
+
+  @Override
+  public @Nullable InterfaceDomain guestInterface() {
+    return guestInterface;
   }
 
   @Override
@@ -176,7 +194,7 @@ final class GuestDomain implements Domain {
 
   @Override
   public boolean isIdentity() {
-    return tables.isIdentity();
+    return guestInterface == null && tables.isIdentity();
   }
 
   @Override

@@ -2,6 +2,7 @@
 package dev.quire.hypervisor;
 
 import dev.quire.api.address.Gva;
+import dev.quire.api.domain.InterfaceDomain;
 import dev.quire.api.domain.RunResult;
 import dev.quire.api.domain.Vcpu;
 import dev.quire.api.hw.ControlBlock;
@@ -240,6 +241,10 @@ final class GuestVcpu implements Vcpu {
 
   /** The exception in the control block becomes the guest's. */
   void deliver() {
+    InterfaceDomain guest = domain.guestInterface();
+    if (guest != null) {
+      guest.delivering(this);
+    }
     faultVector = control.exitVector();
     faultErrorCode = control.exitErrorCode();
     faultLinear = control.exitLinear();

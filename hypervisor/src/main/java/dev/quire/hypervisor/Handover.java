@@ -46,6 +46,10 @@ final class Handover {
     if (old != null) {
       old.paging().drainLogDirty();
     }
+    if (domain.guestInterface() != null && !backend.features().contains(Feature.PV)) {
+      throw new BackendUnavailableException(
+          backend.name() + " cannot serve a guest whose tables hold machine addresses");
+    }
     Runnable undo = domain.tables().prepare(backend.p2mFormat());
     PagingDomain paging;
     try {

@@ -25,6 +25,9 @@ final class InvalidationExit {
   }
 
   static Resolution pcid(GuestVcpu vcpu, Cpu cpu, OperationBlock block) {
+    if (vcpu.domain().guestInterface() != null) {
+      return ExitRow.inject(vcpu, Vector.UD); // not offered to guests without privilege
+    }
     Registers guest = vcpu.registers();
     @Gva long linear = Addresses.gva(block.operands()[block.next()]);
     long packed = block.moreOperands()[block.next()];

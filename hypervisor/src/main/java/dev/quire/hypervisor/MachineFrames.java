@@ -8,16 +8,19 @@ import dev.quire.api.hw.Machine;
 import dev.quire.api.hw.MachineSpec.Ram;
 import dev.quire.api.hw.PhysicalMemory;
 import dev.quire.hypervisor.GuestFrames.Run;
+import dev.quire.hypervisor.frames.TypeFlushes;
 import dev.quire.hypervisor.p2m.MachineToPhysical;
 import dev.quire.hypervisor.pool.DomainPool;
 import java.util.Arrays;
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 
 /** The machine's frames: which are free, whose the others are. Safe for use by several threads. */
 final class MachineFrames {
   private final PhysicalMemory memory;
   private final FrameAllocator allocator;
   private final MachineToPhysical m2p;
+  private @Nullable TypedMemory typed;
 
   MachineFrames(Machine machine) {
     memory = machine.memory();
@@ -79,6 +82,21 @@ final class MachineFrames {
 
   MachineToPhysical m2p() {
     return m2p;
+  }
+
+  /**
+   * The memory of domains whose frames have types.
+   *
+   * @param flushes makes CPUs forget what they hold of a frame whose type changes
+   */
+  synchronized TypedMemory typed(Shootdown shootdown, TypeFlushes flushes) {
+    TypedMemory now = typed;
+    if (now == null) {
+      @Mfn long end = Addresses.mfn(end(memory.ram()));
+      now = new TypedMemory(memory, allocator, end, shootdown, flushes);
+      typed = now;
+    }
+    return now;
   }
 
   /** An empty pool for a domain. */

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.quire.hypervisor;
 
+import dev.quire.api.domain.InterfaceDomain;
 import dev.quire.api.hw.ControlBlock;
 import dev.quire.api.hw.Cpu;
 import dev.quire.api.hw.OperationBlock;
@@ -14,7 +15,12 @@ final class PageFaultExit {
   private PageFaultExit() {}
 
   static Resolution handle(GuestVcpu vcpu, Cpu cpu, OperationBlock block) {
-    Resolution resolution = vcpu.mode().pageFault(vcpu);
+    InterfaceDomain guest = vcpu.domain().guestInterface();
+    Resolution resolution = guest == null ? Resolution.INJECT : guest.pageFault(vcpu, block);
+    if (resolution != Resolution.INJECT) {
+      return resolution;
+    }
+    resolution = vcpu.mode().pageFault(vcpu);
     if (resolution == Resolution.INJECT) {
       judgeByGuestsRules(vcpu, block);
     }

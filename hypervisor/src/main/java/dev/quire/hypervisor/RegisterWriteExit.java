@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.quire.hypervisor;
 
+import dev.quire.api.domain.InterfaceDomain;
 import dev.quire.api.hw.ControlRegisterUnit;
 import dev.quire.api.hw.Cpu;
 import dev.quire.api.hw.Operation;
@@ -28,6 +29,11 @@ final class RegisterWriteExit {
     int at = block.next();
     Kind kind = Operation.kind(block.operations()[at]);
     long operand = block.operands()[at];
+    InterfaceDomain guest = vcpu.domain().guestInterface();
+    if (guest != null) {
+      Resolution answer = guest.registerWrite(vcpu, kind, operand);
+      return answer == Resolution.INJECT ? ExitRow.inject(vcpu, Vector.GP) : answer;
+    }
     if (restores(vcpu.registers(), kind, operand, block.moreOperands()[at])) {
       vcpu.giveToHardware();
       vcpu.mode(vcpu.domain().paging().updatePagingModes(vcpu));

@@ -8,16 +8,32 @@ import dev.quire.api.hw.Machine;
  */
 final class Scheduler {
   private final PhysicalCpu[] cpus;
+  private final Shootdown shootdown;
 
   Scheduler(Machine machine) {
     cpus = new PhysicalCpu[machine.cpus()];
     for (int number = 0; number < cpus.length; number++) {
       cpus[number] = new PhysicalCpu(machine.cpu(number));
     }
+    shootdown = new Shootdown(cpus);
   }
 
   PhysicalCpu place(GuestVcpu vcpu) {
-    return cpus[vcpu.number() % cpus.length];
+    return cpus[number(vcpu.number())];
+  }
+
+  /** The number of the CPU that a vCPU of any domain runs on. */
+  int number(int vcpu) {
+    return vcpu % cpus.length;
+  }
+
+  /** On how many CPUs, from the first on, a domain with so many vCPUs runs. */
+  int used(int vcpus) {
+    return Math.min(vcpus, cpus.length);
+  }
+
+  Shootdown shootdown() {
+    return shootdown;
   }
 
   /** Does something while none of these vCPUs, which are one domain's, is running. */
@@ -36,7 +52,7 @@ final class Scheduler {
   }
 
   private int used(GuestVcpu[] vcpus) {
-    return Math.min(vcpus.length, cpus.length);
+    return used(vcpus.length);
   }
 
   /** Drops all that the CPUs of these vCPUs, which are one domain's and quiet, have cached. */

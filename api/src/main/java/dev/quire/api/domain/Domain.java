@@ -73,6 +73,9 @@ public interface Domain {
    */
   P2m p2m();
 
+  /** What its guest interface holds of it; null if the guest makes no hypercalls (HVM). */
+  @Nullable InterfaceDomain guestInterface();
+
   /** Memory for tables that are not the guest's. */
   PagingPool pool();
 

@@ -2,6 +2,7 @@
 package dev.quire.api.domain;
 
 import dev.quire.api.address.Mfn;
+import java.util.function.LongConsumer;
 import org.osgi.annotation.versioning.ProviderType;
 
 /**
@@ -52,8 +53,20 @@ public interface FrameTable {
    */
   Errno release(@Mfn long mfn);
 
+  /**
+   * Says what a frame is without asking for it: for the builder of a domain that has never run,
+   * which knows every reference that there is (Xen's {@code mark_pv_pt_pages_rdonly}).
+   *
+   * @param typeWord of {@link FrameWords}
+   * @param countWord of {@link FrameWords}
+   */
+  void declare(@Mfn long mfn, long typeWord, long countWord);
+
   /** Who owns a frame. */
   int owner(@Mfn long mfn);
+
+  /** Calls back for every frame that a domain owns, in ascending order. */
+  void forEachOwned(int owner, LongConsumer action);
 
   /** The word of general references. */
   long countWord(@Mfn long mfn);
@@ -76,7 +89,10 @@ public interface FrameTable {
    */
   int getFromOwner(@Mfn long mfn);
 
-  /** Gives a general reference back; with the last one the frame is nobody's. */
+  /**
+   * Gives a general reference back; with the last one the frame is nobody's, and free for whoever
+   * the machine's memory is given to next.
+   */
   void put(@Mfn long mfn);
 
   /**

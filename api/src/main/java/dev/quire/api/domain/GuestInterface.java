@@ -27,4 +27,14 @@ public interface GuestInterface {
    * @param owner the domain's number
    */
   Pagetables pagetables(FrameTable frames, PhysicalMemory memory, GuestPolicy policy, int owner);
+
+  /**
+   * Makes a new domain a guest of this kind: builds what the guest finds when it begins, and sets
+   * the registers that it begins with. The domain's memory is there, all zeros; no backend is
+   * attached yet.
+   *
+   * @param host what the hypervisor does for the interface
+   * @throws IllegalArgumentException if the domain's memory is too small for such a guest
+   */
+  InterfaceDomain take(DomainHost host);
 }

@@ -18,6 +18,19 @@ public interface Hypervisor {
   Domain createDomain(PagingBackend backend, DomainSpec spec);
 
   /**
+   * The same with a guest interface, which the domain keeps for as long as it lives: a guest whose
+   * tables hold machine addresses and which makes hypercalls. Its frames have types.
+   *
+   * @param guest what kind of guest
+   * @param policy what it may do beyond its own memory
+   * @throws IllegalArgumentException if the machine's free memory does not allow such a domain, or
+   *     the guest needs more memory than it shall have
+   * @throws dev.quire.api.paging.BackendUnavailableException if the backend cannot serve it
+   */
+  Domain createDomain(
+      PagingBackend backend, DomainSpec spec, GuestInterface guest, GuestPolicy policy);
+
+  /**
    * Gives a domain to another backend, or to the same one anew. Waits until every vCPU is at a safe
    * point; not to be called from within a run. What belongs to the domain stays as it is: memory,
    * p2m, dirty log, registers. The p2m is written in the new backend's format.

@@ -4,6 +4,7 @@ package dev.quire.api.domain;
 import dev.quire.api.address.Addresses;
 import dev.quire.api.address.Mfn;
 import java.util.function.BooleanSupplier;
+import org.jspecify.annotations.Nullable;
 
 /**
  * One vCPU's work on pagetables, which may be long: when it must yield, and what it has put off.
@@ -21,6 +22,7 @@ public final class PagingWork {
   private final long[] parents = new long[MOST];
   private final boolean[] partial = new boolean[MOST];
   private int deferred;
+  private @Nullable Enum<?> reason;
 
   /** Work that yields whenever {@code yields} says so. */
   public PagingWork(BooleanSupplier yields) {
@@ -52,6 +54,25 @@ public final class PagingWork {
   /** Whether anything has been put off. */
   public boolean hasDeferred() {
     return deferred > 0;
+  }
+
+  /**
+   * Notes the rule by which something is refused; the first one since {@link #forgetReason} stands.
+   */
+  public void because(Enum<?> rule) {
+    if (reason == null) {
+      reason = rule;
+    }
+  }
+
+  /** By which rule the operation was refused; null if none was noted. */
+  public @Nullable Enum<?> reason() {
+    return reason;
+  }
+
+  /** A new operation begins, or what was refused is tried in another way. */
+  public void forgetReason() {
+    reason = null;
   }
 
   /** Whether what was put off last is this table. */

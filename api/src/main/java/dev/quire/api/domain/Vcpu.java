@@ -79,8 +79,9 @@ public interface Vcpu {
    * @param linear linear address
    * @param access flags of {@link dev.quire.api.x86.Access}
    * @param trace told of every step, or null
-   * @return a {@link dev.quire.api.x86.Translation} whose frame is guest-physical, or the fault;
-   *     with paging off, the address itself as a translation
+   * @return a {@link dev.quire.api.x86.Translation} whose frame is guest-physical (of a guest whose
+   *     tables hold machine addresses: a machine frame), or the fault; with paging off, the address
+   *     itself as a translation
    */
   long translate(@Gva long linear, long access, @Nullable WalkTrace trace);
 }

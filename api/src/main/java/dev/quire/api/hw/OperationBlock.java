@@ -3,6 +3,7 @@ package dev.quire.api.hw;
 
 import dev.quire.api.address.Gva;
 import dev.quire.api.x86.Access;
+import java.util.Arrays;
 
 /**
  * Operations of one vCPU in program order, in columns of primitive arrays; the unit in which a
@@ -24,12 +25,20 @@ public final class OperationBlock {
   /** In the column of what was reached: the rest is the guest-physical address of a device. */
   public static final long DEVICE = 1L << 62;
 
+  /** How many arguments a hypercall has at most. */
+  public static final int ARGUMENTS = 5;
+
   private final long[] operations;
   private final long[] operands;
   private final long[] moreOperands;
   private final byte[] sizes;
   private final long[] results;
   private final long[] reached;
+
+  /** Of hypercalls, in rows; as long as the most that a block of this one has ever held. */
+  private long[] arguments = new long[0];
+
+  private int hypercalls;
   private int size;
   private int next;
 
@@ -51,6 +60,7 @@ public final class OperationBlock {
   public void clear() {
     size = 0;
     next = 0;
+    hypercalls = 0;
   }
 
   /** How many operations the block can hold. */
@@ -169,6 +179,49 @@ public final class OperationBlock {
    */
   public int control(Operation.Kind kind, long operand, long second) {
     return append(Operation.control(kind), operand, second);
+  }
+
+  /**
+   * Adds a hypercall with its registers (on x86-64 RAX; RDI, RSI, RDX, R10, R8); what it answers
+   * will be in {@link #results}.
+   *
+   * @param number which call
+   * @return its index
+   */
+  public int hypercall(
+      long number, long first, long second, long third, long fourth, long fifth) {
+    int row = hypercalls * ARGUMENTS;
+    if (row == arguments.length) {
+      arguments = Arrays.copyOf(arguments, Math.max(ARGUMENTS, 2 * row));
+    }
+    arguments[row] = first;
+    arguments[row + 1] = second;
+    arguments[row + 2] = third;
+    arguments[row + 3] = fourth;
+    arguments[row + 4] = fifth;
+    int at = append(Operation.control(Operation.Kind.HYPERCALL), number, hypercalls + 1);
+    hypercalls++;
+    return at;
+  }
+
+  /**
+   * An argument of a hypercall.
+   *
+   * @param at index of the operation
+   * @param which from 0
+   * @return 0 if it was added without any
+   */
+  public long argument(int at, int which) {
+    int row = (int) moreOperands[at] - 1;
+    return row < 0 ? 0 : arguments[row * ARGUMENTS + which];
+  }
+
+  /**
+   * Changes an argument, as a hypervisor does that wants a call to be made again from where it
+   * stopped.
+   */
+  public void argument(int at, int which, long value) {
+    arguments[((int) moreOperands[at] - 1) * ARGUMENTS + which] = value;
   }
 
   private int add(long access, @Gva long linear, int bytes, long operand) {

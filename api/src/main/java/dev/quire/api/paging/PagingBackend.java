@@ -25,6 +25,11 @@ public interface PagingBackend {
     EXTERNAL,
     /** Can record which frames the guest writes. */
     LOG_DIRTY,
+    /**
+     * Can serve guests whose tables hold machine addresses (Xen PV): with none of REFCOUNTS,
+     * TRANSLATE and EXTERNAL for them, since the frame table keeps their tables safe.
+     */
+    PV,
     /** Guest frames are machine frames and the guest runs its own tables on the bare machine. */
     IDENTITY
   }

@@ -10,16 +10,17 @@ import java.util.concurrent.atomic.AtomicIntegerArray;
  * notes the time at which nobody relied on its type any more. 32 bits, and 0 means that it wrapped:
  * then everybody is suspect until all have flushed.
  */
-final class FlushClock {
+public final class FlushClock {
   private final AtomicInteger clock = new AtomicInteger(1);
   private final AtomicIntegerArray flushed;
 
-  FlushClock(int cpus) {
+  /** The clock of so many CPUs. */
+  public FlushClock(int cpus) {
     flushed = new AtomicIntegerArray(cpus);
   }
 
   /** The time, for a stamp. */
-  int now() {
+  public int now() {
     return clock.get();
   }
 
@@ -27,17 +28,17 @@ final class FlushClock {
    * The time that a flush begins at. Once the clock has wrapped it stands at 0 until {@link
    * #restart}.
    */
-  int tick() {
+  public int tick() {
     return clock.updateAndGet(time -> time == 0 ? 0 : time + 1);
   }
 
   /** A CPU has flushed everything, in the round that began at a time. */
-  void flushed(int cpu, int time) {
+  public void flushed(int cpu, int time) {
     flushed.set(cpu, time);
   }
 
   /** Whether a CPU may hold a translation made at or before a stamp (Xen's {@code NEED_FLUSH}). */
-  boolean mayHold(int cpu, int stamp) {
+  public boolean mayHold(int cpu, int stamp) {
     int time = flushed.get(cpu);
     int now = clock.get();
     return now == 0
@@ -45,7 +46,7 @@ final class FlushClock {
   }
 
   /** All CPUs have flushed after the clock wrapped: it goes on. */
-  void restart() {
+  public void restart() {
     for (int cpu = 0; cpu < flushed.length(); cpu++) {
       flushed.set(cpu, 1);
     }
@@ -53,7 +54,7 @@ final class FlushClock {
   }
 
   /** Sets the time, for tests of the wrap. */
-  void set(int time) {
+  public void set(int time) {
     clock.set(time);
   }
 }

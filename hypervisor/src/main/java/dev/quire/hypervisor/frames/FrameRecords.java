@@ -6,6 +6,7 @@ import dev.quire.api.domain.FrameTable;
 import java.lang.invoke.MethodHandles;
 import java.lang.invoke.VarHandle;
 import java.util.concurrent.atomic.AtomicReferenceArray;
+import java.util.function.LongConsumer;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -62,6 +63,16 @@ final class FrameRecords {
   /** Adds to a word; answers its value before. */
   long add(@Mfn long mfn, int word, long difference) {
     return (long) WORD.getAndAdd(made(mfn), index(mfn, word), difference);
+  }
+
+  /** Calls back for each frame that has, or whose neighbour has, ever been anybody's. */
+  void forEachMade(LongConsumer action) {
+    for (int at = 0; at < runs.length(); at++) {
+      long last = Math.min(end, (long) at + 1 << RUN_SHIFT);
+      for (long mfn = (long) at << RUN_SHIFT; runs.get(at) != null && mfn < last; mfn++) {
+        action.accept(mfn);
+      }
+    }
   }
 
   private static long initial(int word) {

@@ -5,13 +5,17 @@ import dev.quire.api.address.Mfn;
 import dev.quire.api.domain.Errno;
 import dev.quire.api.domain.FrameTable;
 import dev.quire.api.domain.FrameWords;
+import java.util.function.LongConsumer;
 
 /** Owners and general references ({@code get_page}, {@code put_page}). */
 final class GeneralReferences {
   private final FrameRecords records;
+  private final LongConsumer freed;
 
-  GeneralReferences(FrameRecords records) {
+  /** References, and who is told of each frame when the last one goes. */
+  GeneralReferences(FrameRecords records, LongConsumer freed) {
     this.records = records;
+    this.freed = freed;
   }
 
   void assign(@Mfn long mfn, int owner, long flags) {
@@ -89,6 +93,7 @@ final class GeneralReferences {
       long owner = records.get(mfn, FrameRecords.OWNER);
       records.set(mfn, FrameRecords.COUNT, 0);
       records.set(mfn, FrameRecords.OWNER, (long) FrameTable.NOBODY << 32 | owner & 0xffffffffL);
+      freed.accept(mfn);
     }
   }
 

@@ -8,6 +8,7 @@ import dev.quire.api.domain.FrameTable;
 import dev.quire.api.domain.FrameTypeValidator;
 import dev.quire.api.domain.FrameWords;
 import dev.quire.api.domain.PagingWork;
+import java.util.function.LongConsumer;
 
 /** The frame table of a machine: what its parts do, under one name. */
 public final class MachineFrameTable implements FrameTable {
@@ -19,9 +20,10 @@ public final class MachineFrameTable implements FrameTable {
   private final TypeReferences types;
 
   /** A table in which every frame is nobody's. */
-  MachineFrameTable(@Mfn long end, FlushClock clock, TypeFlushes flushes) {
+  private MachineFrameTable(
+      @Mfn long end, FlushClock clock, TypeFlushes flushes, LongConsumer freed) {
     records = new FrameRecords(end);
-    references = new GeneralReferences(records);
+    references = new GeneralReferences(records, freed);
     linear = new Linear(records, references);
     types = new TypeReferences(records, references, linear, clock, flushes);
   }
@@ -32,7 +34,20 @@ public final class MachineFrameTable implements FrameTable {
    * @param end one past the last frame
    */
   public static FrameTable detached(@Mfn long end) {
-    return new MachineFrameTable(end, new FlushClock(0), TypeFlushes.NONE);
+    return new MachineFrameTable(end, new FlushClock(0), TypeFlushes.NONE, freed -> {});
+  }
+
+  /**
+   * The table of a machine.
+   *
+   * @param end one past the last frame
+   * @param clock says which CPUs need no flush
+   * @param flushes makes CPUs forget what they hold of a frame
+   * @param freed told of each frame when the last reference to it goes
+   */
+  public static FrameTable of(
+      @Mfn long end, FlushClock clock, TypeFlushes flushes, LongConsumer freed) {
+    return new MachineFrameTable(end, clock, flushes, freed);
   }
 
   @Override
@@ -53,6 +68,22 @@ public final class MachineFrameTable implements FrameTable {
   @Override
   public Errno release(@Mfn long mfn) {
     return references.release(mfn);
+  }
+
+  @Override
+  public void forEachOwned(int owner, LongConsumer action) {
+    records.forEachMade(
+        mfn -> {
+          if (references.owner(Addresses.mfn(mfn)) == owner) {
+            action.accept(mfn);
+          }
+        });
+  }
+
+  @Override
+  public void declare(@Mfn long mfn, long typeWord, long countWord) {
+    records.set(mfn, FrameRecords.TYPE, typeWord);
+    records.set(mfn, FrameRecords.COUNT, countWord);
   }
 
   @Override

@@ -6,7 +6,7 @@ package dev.quire.hypervisor.frames;
  * the owner; called with the new type committed (XSA-401).
  */
 @FunctionalInterface
-interface TypeFlushes {
+public interface TypeFlushes {
   /** Nobody caches anything: a table that is only computed with. */
   TypeFlushes NONE = (owner, stamp, fromTable) -> {};
 

@@ -78,7 +78,7 @@ final class TypeReferences {
       } else if (!same) {
         return Errno.EINVAL;
       } else if ((word & (VALIDATED | PARTIAL)) == 0) {
-        if (work.mustYield()) {
+        if (FrameWords.type(type).isTable() && work.mustYield()) {
           return Errno.EINTR;
         }
         Thread.onSpinWait(); // another CPU validates it or undoes it
@@ -165,7 +165,7 @@ final class TypeReferences {
       }
       long left = word - 1 & (LOCKED | TYPE_COUNT);
       if (left == (LOCKED | 1)) {
-        if (work.mustYield()) {
+        if (FrameWords.type(word).isTable() && work.mustYield()) {
           return Errno.EINTR;
         }
         Thread.onSpinWait(); // the lock's own reference must not become the last one

@@ -43,18 +43,20 @@ final class EntryReferences {
    */
   int getLevel1(long entry, int pageOwner, PagingWork work) {
     if ((entry & EntryRules.disallowed(1, policy.controlsMemoryTypes())) != 0) {
+      work.because(PvRule.FLAGS);
       return refused(Errno.EINVAL);
     }
     @Mfn long mfn = EntryRules.target(entry);
     if (mfn >= frames.end()) {
-      return device(entry, mfn);
+      return device(entry, mfn, work);
     }
     int actual = frames.getFromOwner(mfn);
     if (actual == FrameTable.DOM_IO) {
       frames.put(mfn); // device memory is not counted
-      return device(entry, mfn);
+      return device(entry, mfn, work);
     }
     if (actual == FrameTable.NOBODY) {
+      work.because(PvRule.NOT_THE_DOMAINS_FRAME);
       return refused(Errno.EBUSY);
     }
     Errno result = counted(entry, mfn, actual, pageOwner, work);
@@ -65,8 +67,9 @@ final class EntryReferences {
     return 0;
   }
 
-  private int device(long entry, @Mfn long mfn) {
+  private int device(long entry, @Mfn long mfn, PagingWork work) {
     if (!policy.mayMapDevice(mfn)) {
+      work.because(PvRule.DEVICE);
       return refused(mfn == NO_FRAME ? Errno.EINVAL : Errno.EPERM);
     }
     boolean readOnly = EntryRules.isWritable(entry) && policy.isReadOnlyDevice(mfn);
@@ -84,21 +87,25 @@ final class EntryReferences {
     boolean writable = EntryRules.isWritable(entry);
     if (actual == FrameTable.DOM_COW) {
       if (writable) {
+        work.because(PvRule.COPY_ON_WRITE);
         return Errno.EBUSY; // to be unshared first
       }
     } else if (actual != pageOwner && (pageOwner == owner || !policy.isPrivilegedOver(actual))) {
+      work.because(PvRule.FOREIGN_FRAME);
       return Errno.EBUSY;
     }
     boolean counts = writable && countsAsWritable(actual);
     if (counts) {
       Errno typed = frames.getType(mfn, FrameWords.of(FrameType.WRITABLE), work);
       if (!typed.isOk()) {
+        work.because(PvRule.TYPE_IN_USE);
         return Errno.EBUSY;
       }
     }
     long type = entry & EntryRules.MEMORY_TYPE;
     boolean special = (frames.countWord(mfn) & (FrameWords.XEN_HEAP | FrameWords.EXTRA)) != 0;
     if (type != 0 && special) {
+      work.because(PvRule.MEMORY_TYPE);
       if (counts) {
         frames.putType(mfn, noParent(), false, work);
       }
@@ -142,31 +149,50 @@ final class EntryReferences {
   Errno getUpper(
       int level, long entry, @Mfn long table, boolean partial, boolean keep, PagingWork work) {
     if ((entry & EntryRules.disallowed(level, false)) != 0) {
+      work.because(PvRule.FLAGS);
       return Errno.EINVAL;
     }
     @Mfn long mfn = EntryRules.target(entry);
-    if (mfn >= frames.end()) {
-      return Errno.EINVAL;
-    }
     long type = FrameWords.of(FrameType.table(level - 1));
     Errno result = getFrameAndType(mfn, type, partial, keep, work);
-    return result == Errno.EINVAL && isLinear(entry, mfn, table) ? Errno.OK : result;
+    return result == Errno.EINVAL && mfn < frames.end() && isLinear(entry, mfn, table, work)
+        ? Errno.OK
+        : result;
   }
 
-  private boolean isLinear(long entry, @Mfn long mfn, @Mfn long table) {
-    if (!policy.allowsLinearTables() || EntryRules.isWritable(entry)) {
+  private boolean isLinear(long entry, @Mfn long mfn, @Mfn long table, PagingWork work) {
+    long type = frames.typeWord(table) & FrameWords.TYPE;
+    if (mfn != table && (frames.typeWord(mfn) & FrameWords.TYPE) != type) {
       return false;
     }
-    return mfn == table || frames.getLinear(mfn, table, owner);
+    boolean writable = EntryRules.isWritable(entry);
+    boolean taken =
+        policy.allowsLinearTables()
+            && !writable
+            && (mfn == table || frames.getLinear(mfn, table, owner));
+    work.forgetReason();
+    if (!taken) {
+      work.because(writable ? PvRule.LINEAR_WRITABLE : PvRule.LINEAR_CHAIN);
+    }
+    return taken;
   }
 
-  /** {@code get_page_and_type_from_mfn}. */
-  private Errno getFrameAndType(
+  /**
+   * Takes a general and a type reference ({@code get_page_and_type_from_mfn}).
+   *
+   * @param partial the caller holds a general reference and a partial table already
+   * @param keep whether it keeps hold of a table that becomes partial now
+   */
+  Errno getFrameAndType(
       @Mfn long mfn, long type, boolean partial, boolean keep, PagingWork work) {
-    if (!partial && !frames.get(mfn, owner)) {
+    if (!partial && (mfn >= frames.end() || !frames.get(mfn, owner))) {
+      work.because(PvRule.NOT_THE_DOMAINS_FRAME);
       return Errno.EINVAL;
     }
     Errno result = frames.getType(mfn, type, work);
+    if (result == Errno.EINVAL) {
+      work.because(PvRule.TYPE_IN_USE);
+    }
     boolean kept = result.isOk() || partial || keep && result == Errno.ERESTART;
     if (!kept && !work.hasDeferred(mfn)) {
       frames.put(mfn);

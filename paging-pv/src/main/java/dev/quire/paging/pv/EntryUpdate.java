@@ -18,6 +18,8 @@ import dev.quire.api.x86.PageEntry;
  * is taken, the entry is written, then what the old one stood for is given back.
  */
 final class EntryUpdate {
+  private static final int UPPER = 0x100;
+  private static final Errno[] ERRORS = Errno.values();
   private static final long ACCESSED_DIRTY = PageEntry.A | PageEntry.D;
 
   private final FrameTable frames;
@@ -41,16 +43,106 @@ final class EntryUpdate {
    * @param pageOwner whose frames the entry maps
    */
   Errno update(@Maddr long pointer, long value, boolean preserve, int pageOwner, PagingWork work) {
+    return result(change(pointer, value, preserve, pageOwner, work));
+  }
+
+  /**
+   * The same, telling more.
+   *
+   * @return to be read by {@link #result} and {@link #isUpper}
+   */
+  int change(@Maddr long pointer, long value, boolean preserve, int pageOwner, PagingWork work) {
     @Mfn long mfn = Addresses.maddrToMfn(pointer);
     if (mfn >= frames.end() || !frames.get(mfn, owner)) {
-      return Errno.EINVAL;
+      work.because(PvRule.NOT_THE_DOMAINS_FRAME);
+      return Errno.EINVAL.ordinal();
     }
-    Errno result =
-        frames.lock(mfn)
-            ? locked(mfn, pointer, value, preserve, pageOwner, work)
-            : unlocked(mfn, pointer, value, work);
+    int result;
+    if (frames.lock(mfn)) {
+      boolean upper = FrameWords.type(frames.typeWord(mfn)).level() > 1;
+      Errno changed = locked(mfn, pointer, value, preserve, pageOwner, work);
+      result = changed.ordinal() | (upper && changed.isOk() ? UPPER : 0);
+    } else {
+      result = unlocked(mfn, pointer, value, work).ordinal();
+    }
     frames.put(mfn);
     return result;
+  }
+
+  static Errno result(int change) {
+    return ERRORS[change & ~UPPER];
+  }
+
+  /** Whether an entry above level 1 was changed: TLBs may hold what led through it. */
+  static boolean isUpper(int change) {
+    return (change & UPPER) != 0;
+  }
+
+  /**
+   * Changes an entry of a level-1 table.
+   *
+   * @param pointer where it is
+   * @return EINVAL too if there is no such table
+   */
+  Errno updateLevel1(@Maddr long pointer, long value, int pageOwner, PagingWork work) {
+    @Mfn long mfn = Addresses.maddrToMfn(pointer);
+    if (!lockLevel1(mfn, work)) {
+      return Errno.EINVAL;
+    }
+    Errno result = level1(pointer, value, false, pageOwner, work);
+    unlockLevel1(mfn);
+    return result;
+  }
+
+  /** Locks a frame of the domain if it is a level-1 table in use. */
+  boolean lockLevel1(@Mfn long mfn, PagingWork work) {
+    if (mfn >= frames.end() || !frames.get(mfn, owner)) {
+      work.because(PvRule.NOT_THE_DOMAINS_FRAME);
+      return false;
+    }
+    if (frames.lock(mfn)) {
+      if (FrameWords.type(frames.typeWord(mfn)) == FrameType.L1) {
+        return true;
+      }
+      frames.unlock(mfn);
+    }
+    frames.put(mfn);
+    work.because(PvRule.NOT_LEVEL_1);
+    return false;
+  }
+
+  void unlockLevel1(@Mfn long mfn) {
+    frames.unlock(mfn);
+    frames.put(mfn);
+  }
+
+  /**
+   * Changes an entry of a locked level-1 table as the guest's own instruction would have: checked
+   * and counted whatever changes ({@code ptwr_emulated_update}).
+   *
+   * @param exchange whether the entry must still be {@code expected}
+   * @return OK; EAGAIN if it was not; otherwise what refuses the new entry
+   */
+  Errno emulate(
+      @Maddr long pointer, boolean exchange, long expected, long value, PagingWork work) {
+    long made = value;
+    if (EntryRules.isPresent(value)) {
+      int flip = entries.getLevel1(value, owner, work);
+      if (EntryReferences.isRefused(flip)) {
+        return EntryReferences.refusal(flip);
+      }
+      made = EntryRules.adjusted(value ^ flip, 1);
+    }
+    long old = exchange ? expected : memory.load(pointer, Long.BYTES);
+    while (memory.compareExchange(pointer, Long.BYTES, old, made) != old) {
+      if (exchange) {
+        entries.putLevel1(made, work);
+        return Errno.EAGAIN;
+      }
+      old = memory.load(pointer, Long.BYTES); // the hardware has set A or D meanwhile
+    }
+    entries.putLevel1(old, work);
+    return Errno.OK;
   }
 
   private Errno locked(
@@ -65,15 +157,21 @@ final class EntryUpdate {
     Errno result =
         switch (type) {
           case L1 -> level1(pointer, value, preserve, pageOwner, work);
-          case L2, L3, L4 ->
-              pageOwner == owner
-                  ? upper(type.level(), mfn, slot, pointer, value, preserve, work)
-                  : Errno.EINVAL;
+          case L2, L3, L4 -> {
+            if (pageOwner != owner) {
+              work.because(PvRule.FOREIGN_TABLE);
+              yield Errno.EINVAL;
+            }
+            yield upper(type.level(), mfn, slot, pointer, value, preserve, work);
+          }
           case WRITABLE -> {
             memory.store(pointer, Long.BYTES, value);
             yield Errno.OK;
           }
-          default -> Errno.EINVAL;
+          default -> {
+            work.because(PvRule.TYPE_IN_USE);
+            yield Errno.EINVAL;
+          }
         };
     frames.unlock(mfn);
     return result == Errno.EINTR ? Errno.ERESTART : result;
@@ -83,6 +181,7 @@ final class EntryUpdate {
   private Errno unlocked(@Mfn long mfn, @Maddr long pointer, long value, PagingWork work) {
     Errno typed = frames.getType(mfn, FrameWords.of(FrameType.WRITABLE), work);
     if (!typed.isOk()) {
+      work.because(PvRule.TYPE_IN_USE);
       return Errno.EINVAL;
     }
     memory.store(pointer, Long.BYTES, value);
@@ -98,11 +197,12 @@ final class EntryUpdate {
       return finishLevel1(replaced == old, old, value, work);
     }
     if ((value & EntryRules.disallowed(1, entries.policy().controlsMemoryTypes())) != 0) {
+      work.because(PvRule.FLAGS);
       return Errno.EINVAL;
     }
     if (isUncounted(old, value)) {
       long adjusted = EntryRules.adjusted(value, 1);
-      return write(pointer, old, adjusted, preserve) == old ? Errno.OK : Errno.EBUSY;
+      return written(write(pointer, old, adjusted, preserve) == old, Errno.EBUSY, work);
     }
     int flip = entries.getLevel1(value, pageOwner, work);
     if (EntryReferences.isRefused(flip)) {
@@ -115,7 +215,7 @@ final class EntryUpdate {
   /** Written: the old entry's references go. Not written, since somebody was faster: the new's. */
   private Errno finishLevel1(boolean written, long old, long made, PagingWork work) {
     entries.putLevel1(written ? old : made, work);
-    return written ? Errno.OK : Errno.EBUSY;
+    return written(written, Errno.EBUSY, work);
   }
 
   private Errno upper(
@@ -127,17 +227,19 @@ final class EntryUpdate {
       boolean preserve,
       PagingWork work) {
     if (!EntryRules.isGuestSlot(level, slot)) {
+      work.because(PvRule.HYPERVISOR_SLOT);
       return Errno.EINVAL;
     }
     long old = memory.load(pointer, Long.BYTES);
     Errno failure = level > 2 ? Errno.EFAULT : Errno.EBUSY;
     if (EntryRules.isPresent(value)) {
       if ((value & EntryRules.disallowed(level, false)) != 0) {
+        work.because(PvRule.FLAGS);
         return Errno.EINVAL;
       }
       if (isUncounted(old, value)) {
         long adjusted = EntryRules.adjusted(value, level);
-        return write(pointer, old, adjusted, preserve) == old ? Errno.OK : failure;
+        return written(write(pointer, old, adjusted, preserve) == old, failure, work);
       }
       Errno taken = entries.getUpper(level, value, table, false, false, work);
       if (!taken.isOk()) {
@@ -147,7 +249,14 @@ final class EntryUpdate {
     long adjusted = EntryRules.adjusted(value, level);
     boolean written = write(pointer, old, adjusted, preserve) == old;
     entries.deferUpper(written ? old : adjusted, table, work);
-    return written ? Errno.OK : failure;
+    return written(written, failure, work);
+  }
+
+  private static Errno written(boolean done, Errno otherwise, PagingWork work) {
+    if (!done) {
+      work.because(PvRule.CHANGED_MEANWHILE);
+    }
+    return done ? Errno.OK : otherwise;
   }
 
   private static boolean isUncounted(long old, long value) {

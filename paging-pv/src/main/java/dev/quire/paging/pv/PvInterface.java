@@ -2,11 +2,16 @@
 package dev.quire.paging.pv;
 
 import aQute.bnd.annotation.spi.ServiceProvider;
+import dev.quire.api.domain.DomainHost;
+import dev.quire.api.domain.Errno;
 import dev.quire.api.domain.FrameTable;
 import dev.quire.api.domain.GuestInterface;
 import dev.quire.api.domain.GuestPolicy;
+import dev.quire.api.domain.InterfaceDomain;
 import dev.quire.api.domain.Pagetables;
 import dev.quire.api.hw.PhysicalMemory;
+import dev.quire.api.x86.CpuProfile;
+import dev.quire.api.x86.CpuProfile.Feature;
 
 /**
  * The interface of 64-bit Xen PV guests: the guest's own tables are the hardware's, and every frame
@@ -14,6 +19,9 @@ import dev.quire.api.hw.PhysicalMemory;
  */
 @ServiceProvider(GuestInterface.class)
 public final class PvInterface implements GuestInterface {
+  /** So many entries are checked between two safe points. */
+  private static final int QUESTIONS = 4096;
+
   /** For the service loader. */
   public PvInterface() {}
 
@@ -31,5 +39,23 @@ public final class PvInterface implements GuestInterface {
   public Pagetables pagetables(
       FrameTable frames, PhysicalMemory memory, GuestPolicy policy, int owner) {
     return new PvPagetables(frames, memory, policy, owner);
+  }
+
+  @Override
+  public InterfaceDomain take(DomainHost host) {
+    CpuProfile profile = host.domain().machine().profile();
+    if (!profile.has(Feature.LONG_MODE) || !profile.has(Feature.NX)) {
+      throw new IllegalArgumentException("a 64-bit PV guest needs a CPU with long-mode and nx");
+    }
+    PvDomain domain = new PvDomain(host, () -> Patience.of(QUESTIONS));
+    try {
+      new DomainBuilder(domain).build();
+    } catch (RuntimeException refused) {
+      while (domain.relinquish() == Errno.ERESTART) {
+        Thread.onSpinWait();
+      }
+      throw refused;
+    }
+    return domain;
   }
 }

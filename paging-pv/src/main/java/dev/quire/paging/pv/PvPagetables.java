@@ -13,12 +13,15 @@ import dev.quire.api.domain.Pagetables;
 import dev.quire.api.domain.PagingWork;
 import dev.quire.api.hw.PhysicalMemory;
 import java.util.Arrays;
+import org.jspecify.annotations.Nullable;
 
 /** What a PV guest's hypercalls do to its pagetables, one operation at a time. */
 final class PvPagetables implements Pagetables {
   private final FrameTable frames;
   private final PhysicalMemory memory;
+  private final EntryReferences entries;
   private final EntryUpdate updates;
+  private final TableValidator validator;
   private final int owner;
 
   /** The tables of a domain; from now on its frames are validated by the rules of PV guests. */
@@ -31,9 +34,10 @@ final class PvPagetables implements Pagetables {
     this.frames = frames;
     this.memory = memory;
     this.owner = owner;
-    EntryReferences entries = new EntryReferences(frames, policy, owner);
+    entries = new EntryReferences(frames, policy, owner);
     updates = new EntryUpdate(frames, memory, entries, owner);
-    frames.validator(owner, new TableValidator(frames, memory, entries, owner, slots));
+    validator = new TableValidator(frames, memory, entries, owner, slots);
+    frames.validator(owner, validator);
   }
 
   @Override
@@ -44,11 +48,12 @@ final class PvPagetables implements Pagetables {
 
   @Override
   public Errno pin(@Mfn long mfn, int level, PagingWork work) {
-    if (mfn >= frames.end() || !frames.get(mfn, owner)) {
+    if (!get(mfn, work)) {
       return Errno.EINVAL;
     }
     Errno typed = frames.getType(mfn, FrameWords.of(FrameType.table(level)), work);
     if (!typed.isOk()) {
+      work.because(PvRule.TYPE_IN_USE);
       if (!work.hasDeferred(mfn)) {
         frames.put(mfn);
       }
@@ -57,8 +62,17 @@ final class PvPagetables implements Pagetables {
     if (frames.pin(mfn)) {
       return Errno.OK;
     }
+    work.because(PvRule.PINNED);
     drop(mfn, level, work);
     return Errno.EINVAL;
+  }
+
+  private boolean get(@Mfn long mfn, PagingWork work) {
+    boolean got = mfn < frames.end() && frames.get(mfn, owner);
+    if (!got) {
+      work.because(PvRule.NOT_THE_DOMAINS_FRAME);
+    }
+    return got;
   }
 
   private void drop(@Mfn long mfn, int level, PagingWork work) {
@@ -73,7 +87,7 @@ final class PvPagetables implements Pagetables {
 
   @Override
   public Errno unpin(@Mfn long mfn, PagingWork work) {
-    if (mfn >= frames.end() || !frames.get(mfn, owner)) {
+    if (!get(mfn, work)) {
       return Errno.EINVAL;
     }
     boolean pinned = frames.unpin(mfn);
@@ -85,6 +99,8 @@ final class PvPagetables implements Pagetables {
       } else {
         work.defer(mfn, none, done == Errno.ERESTART);
       }
+    } else {
+      work.because(PvRule.NOT_PINNED);
     }
     frames.put(mfn);
     return pinned ? Errno.OK : Errno.EINVAL;
@@ -92,15 +108,56 @@ final class PvPagetables implements Pagetables {
 
   @Override
   public Errno clear(@Mfn long mfn, PagingWork work) {
-    if (mfn >= frames.end() || !frames.get(mfn, owner)) {
+    return fill(mfn, work, null);
+  }
+
+  /**
+   * Copies a frame over another ({@code MMUEXT_COPY_PAGE}).
+   *
+   * @param to the frame that is written
+   */
+  Errno copy(@Mfn long to, @Mfn long from, PagingWork work) {
+    if (!get(from, work)) {
+      return Errno.EINVAL;
+    }
+    Errno result = fill(to, work, memory.frameToRead(from));
+    frames.put(from);
+    return result;
+  }
+
+  /** Gives a frame that is nothing but writable another content; zeros for null. */
+  private Errno fill(@Mfn long mfn, PagingWork work, long @Nullable [] content) {
+    if (!get(mfn, work)) {
       return Errno.EINVAL;
     }
     Errno typed = frames.getType(mfn, FrameWords.of(FrameType.WRITABLE), work);
     if (typed.isOk()) {
-      Arrays.fill(memory.frame(mfn), 0);
+      long[] frame = memory.frame(mfn);
+      if (content == null) {
+        Arrays.fill(frame, 0);
+      } else {
+        System.arraycopy(content, 0, frame, 0, frame.length);
+      }
       frames.putType(mfn, Addresses.mfn(FrameTable.NO_PARENT), false, work);
+    } else {
+      work.because(PvRule.TYPE_IN_USE);
     }
     frames.put(mfn);
     return typed;
+  }
+
+  /** The references that entries stand for. */
+  EntryReferences entries() {
+    return entries;
+  }
+
+  /** Fills the hypervisor's slots of a level-4 table that nobody validates. */
+  void installHypervisorSlots(@Mfn long mfn) {
+    validator.installXenSlots(mfn);
+  }
+
+  /** Changes of single entries. */
+  EntryUpdate updates() {
+    return updates;
   }
 }

@@ -58,7 +58,8 @@ final class Recount {
   private void own(@Mfn long mfn) {
     long type = frames.typeWord(mfn);
     if ((frames.countWord(mfn) & FrameWords.ALLOCATED) != 0) {
-      held(mfn, 0, 1);
+      boolean shared = (frames.countWord(mfn) & FrameWords.XEN_HEAP) != 0;
+      held(mfn, shared ? 1 : 0, 1); // a page of the hypervisor's is shared as a writable one
     }
     if ((type & FrameWords.PINNED) != 0) {
       held(mfn, 1, 1);
@@ -77,7 +78,9 @@ final class Recount {
     }
     int count = partial ? frames.validated(mfn) : slots;
     for (int slot = 0; slot < count; slot++) {
-      entry(mfn, type.level(), memory.frameToRead(mfn)[slot]);
+      if (EntryRules.isGuestSlot(type.level(), slot)) {
+        entry(mfn, type.level(), memory.frameToRead(mfn)[slot]);
+      }
     }
     if (partial && frames.hasPartialChild(mfn)) {
       held(EntryRules.target(memory.frameToRead(mfn)[count]), 0, 1);
@@ -87,6 +90,9 @@ final class Recount {
   private void entry(@Mfn long table, int level, long entry) {
     @Mfn long target = EntryRules.target(entry);
     if (!EntryRules.isPresent(entry) || level > 1 && target == table || target >= frames.end()) {
+      return;
+    }
+    if (frames.owner(target) == FrameTable.DOM_IO) {
       return;
     }
     boolean counts = level > 1 || EntryRules.isWritable(entry);

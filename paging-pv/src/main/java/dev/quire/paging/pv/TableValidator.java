@@ -45,7 +45,7 @@ final class TableValidator implements FrameTypeValidator {
   public Errno validate(@Mfn long mfn, long type, PagingWork work) {
     FrameType wanted = FrameWords.type(type);
     if (wanted == FrameType.SEG_DESC) {
-      return Descriptors.check(memory.frameToRead(mfn));
+      return descriptors(mfn, work);
     }
     return wanted == FrameType.L1 ? promoteLevel1(mfn, work) : promote(mfn, wanted.level(), work);
   }
@@ -58,6 +58,18 @@ final class TableValidator implements FrameTypeValidator {
       return Errno.OK;
     }
     return demote(mfn, level, work);
+  }
+
+  private Errno descriptors(@Mfn long mfn, PagingWork work) {
+    for (int slot = 0; slot < slots; slot++) {
+      long descriptor = read(mfn, slot);
+      if (!Descriptors.isAllowed(descriptor)) {
+        work.because(PvRule.DESCRIPTOR);
+        return Errno.EINVAL;
+      }
+      rewrite(mfn, slot, descriptor, Descriptors.adjusted(descriptor));
+    }
+    return Errno.OK;
   }
 
   // ---- level 1: all or nothing, never preempted ----
@@ -165,7 +177,8 @@ final class TableValidator implements FrameTypeValidator {
     return Errno.ERESTART;
   }
 
-  private void installXenSlots(@Mfn long mfn) {
+  /** Fills the hypervisor's slots of a level-4 table ({@code init_xen_l4_slots}). */
+  void installXenSlots(@Mfn long mfn) {
     for (int slot = EntryRules.FIRST_XEN_SLOT; slot <= EntryRules.LAST_XEN_SLOT; slot++) {
       boolean self = slot == EntryRules.SELF_MAP_SLOT;
       long entry = self ? Addresses.mfnToMaddr(mfn) | SELF : entries.policy().hypervisorSlot(slot);

@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.quire.paging.pv;
+
+import dev.quire.api.address.Addresses;
+import dev.quire.api.domain.Errno;
+import dev.quire.api.hw.OperationBlock;
+import dev.quire.api.paging.Resolution;
+import java.util.HashMap;
+import java.util.Map;
+
+/**
+ * The hypercalls of one vCPU, by their numbers (public/xen.h): those that concern pagetables. Any
+ * other number is answered as one that does not exist.
+ */
+final class Hypercalls {
+  /** Numbers. */
+  enum Number {
+    MMU_UPDATE(1),
+    SET_GDT(2),
+    UPDATE_DESCRIPTOR(10),
+    MEMORY_OP(12),
+    MULTICALL(13),
+    UPDATE_VA_MAPPING(14),
+    VM_ASSIST(21),
+    UPDATE_VA_MAPPING_OTHERDOMAIN(22),
+    IRET(23),
+    MMUEXT_OP(26);
+
+    private static final Map<Integer, Number> BY_NUMBER = new HashMap<>();
+
+    static {
+      for (Number it : values()) {
+        BY_NUMBER.put(it.number, it);
+      }
+    }
+
+    private final int number;
+
+    Number(int number) {
+      this.number = number;
+    }
+
+    /** As a guest has it in RAX. */
+    int number() {
+      return number;
+    }
+  }
+
+  private static final int RETURN_FRAME_LONGS = 9;
+  private static final int RETURN_CS = 5;
+
+  private final PvVcpu vcpu;
+  private final Call call = new Call();
+  private final Batch mmuUpdate;
+  private final Batch mmuExtended;
+  private final VaMapping vaMapping;
+  private final MemoryCalls memory;
+  private final Multicall multicall;
+  private final long[] frame = new long[RETURN_FRAME_LONGS];
+  private boolean inMulticall;
+
+  Hypercalls(PvVcpu vcpu) {
+    this.vcpu = vcpu;
+    mmuUpdate = new MmuUpdate(vcpu);
+    mmuExtended = new MmuExtended(vcpu);
+    vaMapping = new VaMapping(vcpu);
+    memory = new MemoryCalls(vcpu);
+    multicall = new Multicall(vcpu, this);
+  }
+
+  /** The operation that the vCPU came out of is a hypercall. */
+  Resolution handle(OperationBlock block) {
+    int at = block.next();
+    vcpu.beginCall();
+    call.set(block.operands()[at]);
+    for (int i = 0; i < OperationBlock.ARGUMENTS; i++) {
+      call.argument(i, block.argument(at, i));
+    }
+    inMulticall = false;
+    long answer = runOne(call);
+    if (vcpu.vcpu().domain().crashReason() != null) {
+      return Resolution.CRASH;
+    }
+    if (!call.isToBeMadeAgain()) {
+      block.results()[at] = answer;
+      return Resolution.EMULATED;
+    }
+    for (int i = 0; i < OperationBlock.ARGUMENTS; i++) {
+      block.argument(at, i, call.argument(i));
+    }
+    vcpu.countPreempted();
+    return Resolution.FIXED;
+  }
+
+  /** Makes one call, or a part of it. */
+  long runOne(Call it) {
+    Number number = Number.BY_NUMBER.get(it.number());
+    if (number == null) {
+      vcpu.work().because(PvRule.COMMAND);
+      return vcpu.answer(Errno.ENOSYS);
+    }
+    return switch (number) {
+      case MMU_UPDATE -> mmuUpdate.run(it);
+      case MMUEXT_OP -> mmuExtended.run(it);
+      case UPDATE_VA_MAPPING -> vaMapping(it, Batch.DOMID_SELF);
+      case UPDATE_VA_MAPPING_OTHERDOMAIN -> vaMapping(it, (int) it.argument(3) & 0xffff);
+      case SET_GDT ->
+          vcpu.answer(
+              vcpu.descriptors().setGdt(Addresses.gva(it.argument(0)), it.argument(1)));
+      case UPDATE_DESCRIPTOR ->
+          vcpu.answer(
+              vcpu.descriptors().update(Addresses.maddr(it.argument(0)), it.argument(1)));
+      case MEMORY_OP -> memory.run(it);
+      case VM_ASSIST ->
+          vcpu.answer(vcpu.domain().assist(it.argument(0), it.argument(1), vcpu.work()));
+      case MULTICALL -> multicall(it);
+      case IRET -> returnFromInterrupt(it);
+    };
+  }
+
+  private long vaMapping(Call it, int frameOwner) {
+    vcpu.work().forgetReason();
+    Errno result =
+        vaMapping.run(
+            Addresses.gva(it.argument(0)), it.argument(1), it.argument(2), frameOwner);
+    return result == Errno.ERESTART ? it.again() : vcpu.answer(result);
+  }
+
+  private long multicall(Call it) {
+    if (inMulticall) {
+      vcpu.work().because(PvRule.ARGUMENT);
+      return vcpu.answer(Errno.EINVAL); // one in another: no
+    }
+    inMulticall = true;
+    long answer = multicall.run(it);
+    inMulticall = false;
+    return answer;
+  }
+
+  /**
+   * Goes on where the frame says that the first argument points to: RAX, R11, RCX, flags, RIP, CS,
+   * RFLAGS, RSP, SS. A code segment of privilege 3 is a user program's.
+   */
+  private long returnFromInterrupt(Call it) {
+    if (!vcpu.copy().read(Addresses.gva(it.argument(0)), RETURN_FRAME_LONGS, frame)) {
+      vcpu.domain().host().crash("iret with a stack that cannot be read");
+    } else if ((frame[RETURN_CS] & 3) == 3 && !vcpu.roots().enterUser()) {
+      vcpu.domain().host().crash("iret to a user program without pagetables for it");
+    }
+    return frame[0];
+  }
+}

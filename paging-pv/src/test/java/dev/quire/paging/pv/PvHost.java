@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.quire.paging.pv;
+
+import dev.quire.api.domain.Domain;
+import dev.quire.api.domain.DomainHost;
+import dev.quire.api.domain.DomainSpec;
+import dev.quire.api.domain.FrameTable;
+import dev.quire.api.domain.GuestInterface;
+import dev.quire.api.domain.GuestPolicy;
+import dev.quire.api.domain.Hypervisor;
+import dev.quire.api.domain.InterfaceDomain;
+import dev.quire.api.domain.Pagetables;
+import dev.quire.api.hw.Machine;
+import dev.quire.api.hw.MachineSpec;
+import dev.quire.api.hw.MachineSpec.Ram;
+import dev.quire.api.hw.PhysicalMemory;
+import dev.quire.api.x86.CpuProfile;
+import dev.quire.hw.machine.X86MachineFactory;
+import dev.quire.hypervisor.StandardHypervisorFactory;
+import java.util.List;
+import java.util.function.Supplier;
+
+/** A machine with TLBs, a hypervisor on it, and PV guests. */
+final class PvHost {
+  static final int CPUS = 2;
+
+  final Machine machine;
+  final Hypervisor hypervisor;
+
+  PvHost() {
+    MachineSpec bare = MachineSpec.bare(CpuProfile.full(CpuProfile.Vendor.INTEL, 40));
+    machine =
+        new X86MachineFactory()
+            .create(
+                new MachineSpec(
+                    bare.profile(),
+                    CPUS,
+                    List.of(new Ram(0, 64L << 20)),
+                    new X86MachineFactory().presets().get("skylake").geometry(),
+                    null,
+                    1,
+                    false));
+    hypervisor = new StandardHypervisorFactory().create(machine);
+  }
+
+  PvGuest guest(int vcpus, long frames) {
+    return guest(vcpus, frames, GuestPolicy.PLAIN);
+  }
+
+  PvGuest guest(int vcpus, long frames, GuestPolicy policy) {
+    return guest(vcpus, frames, policy, () -> Patience.of(4096));
+  }
+
+  /** A guest whose calls stop when they are told to. */
+  PvGuest guest(int vcpus, long frames, GuestPolicy policy, Supplier<Patience> patience) {
+    DomainSpec spec = DomainSpec.hvm(vcpus, frames);
+    Domain domain =
+        hypervisor.createDomain(new PvBackend(), spec, new Impatient(patience), policy);
+    return new PvGuest(domain);
+  }
+
+  /** The interface with another idea of how long calls may take. */
+  private record Impatient(Supplier<Patience> patience) implements GuestInterface {
+    @Override
+    public String name() {
+      return "pv";
+    }
+
+    @Override
+    public String description() {
+      return "pv, in a hurry";
+    }
+
+    @Override
+    public Pagetables pagetables(
+        FrameTable frames, PhysicalMemory memory, GuestPolicy policy, int owner) {
+      return new PvPagetables(frames, memory, policy, owner);
+    }
+
+    @Override
+    public InterfaceDomain take(DomainHost host) {
+      PvDomain domain = new PvDomain(host, patience);
+      new DomainBuilder(domain).build();
+      return domain;
+    }
+  }
+}

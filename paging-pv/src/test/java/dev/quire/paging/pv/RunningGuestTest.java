@@ -1,0 +1,454 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.quire.paging.pv;
+
+import static dev.quire.paging.pv.PvGuest.PRESENT;
+import static dev.quire.paging.pv.PvGuest.WRITABLE;
+import static dev.quire.paging.pv.PvGuest.va;
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import dev.quire.api.address.Addresses;
+import dev.quire.api.domain.DomainSpec;
+import dev.quire.api.domain.Errno;
+import dev.quire.api.domain.FrameType;
+import dev.quire.api.domain.FrameWords;
+import dev.quire.api.domain.GuestPolicy;
+import dev.quire.api.domain.RunResult;
+import dev.quire.api.domain.StartInfo;
+import dev.quire.api.hw.Operation.Kind;
+import dev.quire.api.paging.BackendUnavailableException;
+import dev.quire.api.x86.ErrorCode;
+import dev.quire.api.x86.Vector;
+import dev.quire.paging.pv.Hypercalls.Number;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.nio.charset.StandardCharsets;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+
+/** A PV guest on the machine's own walker and TLBs: what it begins with, and what its calls do. */
+class RunningGuestTest {
+  private static final int FRAMES = 64;
+  private static final long LIST = 40;
+  private static final long A = 41;
+  private static final long B = 42;
+  private static final long C = 43;
+  private static final int EINVAL = -22;
+
+  private final PvHost host = new PvHost();
+  private PvGuest guest;
+
+  @BeforeEach
+  void begin() {
+    guest = host.guest(2, FRAMES);
+  }
+
+  @AfterEach
+  void everyCountIsRight() {
+    assertThat(guest.audit()).isEmpty();
+  }
+
+  // ---- what it begins with ----
+
+  @Test
+  void findsStartInfoAndItsFramesThroughItsOwnTables() {
+    byte[] magic = ByteBuffer.allocate(8).order(ByteOrder.LITTLE_ENDIAN).putLong(guest.load(0, va(0))).array();
+    assertThat(StartInfo.MAGIC).startsWith(new String(magic, StandardCharsets.US_ASCII));
+    assertThat(guest.load(0, va(0, StartInfo.PAGES >>> 3))).isEqualTo(FRAMES);
+    long list = guest.load(1, va(0, StartInfo.MFN_LIST >>> 3));
+    for (int gfn = 0; gfn < FRAMES; gfn++) {
+      assertThat(guest.load(1, Addresses.gva(list + gfn * 8L))).isEqualTo(guest.mfn(gfn));
+    }
+  }
+
+  @Test
+  void readsTheMachineToPhysicalTableAndCannotWriteIt() {
+    long entry = Addresses.gva(0xffff800000000000L + guest.mfn(A) * 8);
+    assertThat(guest.load(0, Addresses.gva(entry))).isEqualTo(A);
+    assertThat(guest.store(0, Addresses.gva(entry), 1)).isEqualTo(RunResult.FAULT);
+  }
+
+  @Test
+  void typesDeclaredByHandAreThoseThatValidationGives() {
+    PvGuest second = host.guest(2, FRAMES);
+    assertThat(guest.domain.id()).isZero();
+    for (int gfn = 0; gfn < FRAMES; gfn++) {
+      String byHand = describe(guest, gfn);
+      assertThat(describe(second, gfn)).as("guest frame %d", gfn).isEqualTo(byHand);
+      assertThat(second.type(gfn)).isEqualTo(guest.type(gfn));
+    }
+    assertThat(second.audit()).isEmpty();
+  }
+
+  private static String describe(PvGuest of, long gfn) {
+    long mfn = of.mfn(gfn);
+    return FrameWords.describe(
+        of.frames().typeWord(Addresses.mfn(mfn)), of.frames().countWord(Addresses.mfn(mfn)));
+  }
+
+  @Test
+  void aStoreToATableIsTheKernelsFaultAndChangesNothing() {
+    long before = guest.load(0, va(guest.bootTable(1)));
+    assertThat(guest.store(0, va(guest.bootTable(1)), 0)).isEqualTo(RunResult.FAULT);
+    assertThat(guest.vcpu(0).faultVector()).isEqualTo(Vector.PF);
+    assertThat(guest.vcpu(0).faultErrorCode()).isEqualTo(ErrorCode.P | ErrorCode.W);
+    assertThat(guest.vcpu(0).faultLinear()).isEqualTo(va(guest.bootTable(1)));
+    assertThat(guest.load(0, va(guest.bootTable(1)))).isEqualTo(before);
+  }
+
+  @Test
+  void privilegedInstructionsFault() {
+    assertThat(guest.control(0, Kind.MOV_CR4, 0)).isEqualTo(RunResult.DONE);
+    assertThat(guest.vcpu(0).registers().cr4).isNotZero();
+    assertThat(guest.control(0, Kind.MOV_CR0, 0)).isEqualTo(RunResult.FAULT);
+    assertThat(guest.vcpu(0).faultVector()).isEqualTo(Vector.GP);
+    assertThat(guest.control(0, Kind.LOAD_CR3, 0)).isEqualTo(RunResult.FAULT);
+    assertThat(guest.vcpu(0).registers().cr3).isEqualTo(guest.entry(guest.bootTable(4), 0));
+  }
+
+  @Test
+  void otherKindsOfGuestsAndBackendsDoNotMix() {
+    assertThatThrownBy(
+            () -> host.hypervisor.createDomain(new PvBackend(), DomainSpec.hvm(1, FRAMES)))
+        .isInstanceOf(BackendUnavailableException.class)
+        .hasMessageContaining("pv");
+    assertThatThrownBy(() -> host.guest(1, 3)).isInstanceOf(IllegalArgumentException.class);
+  }
+
+  @Test
+  void anEndedDomainGivesEveryFrameBack() {
+    for (int round = 0; round < 300; round++) { // of 64 MiB each takes more than a quarter MiB
+      PvGuest other = host.guest(1, FRAMES);
+      other.protect(A);
+      assertThat(other.pin(LIST, A, 2)).isZero();
+      host.hypervisor.destroy(other.domain);
+    }
+  }
+
+  // ---- mmu_update ----
+
+  @Test
+  void mmuUpdateChangesWhatTheHardwareSees() {
+    guest.store(0, va(A), 0xa);
+    guest.store(0, va(B), 0xb);
+    long slot = guest.slot(guest.bootTable(1), A);
+    assertThat(guest.mmuUpdate(LIST, slot, guest.entry(B, WRITABLE))).isZero();
+    guest.extended(LIST, 6, 0); // a flush is the guest's to ask for
+    assertThat(guest.load(0, va(A))).isEqualTo(0xb);
+    assertThat(guest.typeCount(A)).isZero();
+    assertThat(guest.typeCount(B)).isEqualTo(2);
+  }
+
+  @Test
+  void mmuUpdateEndsWithTheFirstErrorAndSaysHowManyWereDone() {
+    long table = guest.bootTable(1);
+    long[] requests = {
+      guest.slot(table, A), guest.entry(A, PRESENT),
+      guest.slot(table, B), guest.entry(table, WRITABLE), // a writable table
+      guest.slot(table, C), 0
+    };
+    assertThat(guest.mmuUpdate(LIST, requests)).isEqualTo(-Errno.EBUSY.number());
+    assertThat(guest.refusal()).isEqualTo(PvRule.TYPE_IN_USE);
+    assertThat(guest.doneCount(0, LIST)).isOne();
+    assertThat(guest.load(0, va(table, C))).isNotZero();
+  }
+
+  @Test
+  void mmuUpdateRefusesByRule() {
+    long table = guest.bootTable(1);
+    assertThat(guest.mmuUpdate(LIST, guest.slot(table, A) | 4, 0)).isEqualTo(-38);
+    assertThat(guest.refusal()).isEqualTo(PvRule.COMMAND);
+    assertThat(guest.mmuUpdate(LIST, 1L << 60, 0)).isEqualTo(EINVAL);
+    assertThat(guest.refusal()).isEqualTo(PvRule.NOT_THE_DOMAINS_FRAME);
+    assertThat(guest.mmuUpdate(0, LIST, 99, 0, 0)).isEqualTo(-3);
+    assertThat(guest.refusal()).isEqualTo(PvRule.NO_SUCH_DOMAIN);
+    assertThat(guest.mmuUpdate(0, LIST, guest.domain.id(), 0, 0)).isEqualTo(-3);
+    assertThat(guest.call(0, Number.MMU_UPDATE, 0x10, 1, 0, Batch.DOMID_SELF)).isEqualTo(-14);
+    assertThat(guest.refusal()).isEqualTo(PvRule.POINTER);
+    assertThat(guest.mmuUpdate(LIST, guest.slot(guest.bootTable(4), 258), 0)).isEqualTo(EINVAL);
+    assertThat(guest.refusal()).isEqualTo(PvRule.HYPERVISOR_SLOT);
+  }
+
+  @Test
+  void anotherDomainsTablesAndFramesNeedPower() {
+    PvGuest other = host.guest(1, FRAMES);
+    long foreign = other.domain.id() + 1L << 16 | Batch.DOMID_SELF;
+    long slot = other.slot(other.bootTable(1), A);
+    assertThat(guest.mmuUpdate(0, LIST, foreign, slot, 0)).isEqualTo(-1);
+    assertThat(guest.refusal()).isEqualTo(PvRule.NOT_PRIVILEGED);
+    assertThat(guest.mmuUpdate(0, LIST, other.domain.id(), slot, 0)).isEqualTo(-1);
+    PvGuest control = host.guest(1, FRAMES, PvGuest.privileged());
+    long into = control.slot(control.bootTable(1), A);
+    long theirs = other.entry(A, WRITABLE);
+    assertThat(control.mmuUpdate(0, LIST, other.domain.id(), into, theirs)).isZero();
+    other.store(0, va(A), 76);
+    control.extended(LIST, 6, 0);
+    assertThat(control.load(0, va(A))).isEqualTo(76);
+    assertThat(other.remap(0, va(A), other.entry(A, PRESENT))).isZero();
+    assertThat(other.pin(LIST, A, 1)).as("mapped writable by another").isEqualTo(EINVAL);
+    assertThat(control.mmuUpdate(LIST, into, 0)).isZero();
+    assertThat(other.pin(LIST, A, 1)).isZero();
+  }
+
+  @Test
+  void machineToPhysicalIsTheOwnersToWriteAndIsNotTrusted() {
+    long word = Addresses.gva(0xffff800000000000L + guest.mfn(A) * 8);
+    assertThat(guest.mmuUpdate(LIST, guest.mfn(A) << 12 | 1, -2L)).isZero();
+    assertThat(guest.load(0, Addresses.gva(word))).isEqualTo(-2L);
+    PvGuest other = host.guest(1, FRAMES);
+    for (int i = 0; i < 5; i++) { // XSA-113: a refusal keeps no reference
+      assertThat(guest.mmuUpdate(LIST, other.mfn(A) << 12 | 1, 5)).isEqualTo(EINVAL);
+    }
+    assertThat(other.count(A)).isEqualTo(2);
+  }
+
+  @Test
+  void preserveKeepsWhatTheHardwareSet() {
+    long table = guest.bootTable(1);
+    assertThat(guest.mmuUpdate(LIST, guest.slot(table, A), guest.entry(A, WRITABLE))).isZero();
+    long plain = guest.entry(A, WRITABLE) & ~(3L << 5);
+    assertThat(guest.mmuUpdate(LIST, guest.slot(table, A) | 2, plain)).isZero();
+    assertThat(guest.load(0, va(table, A)) & 3L << 5).isEqualTo(3L << 5);
+    assertThat(guest.mmuUpdate(LIST, guest.slot(table, A), plain)).isZero();
+    assertThat(guest.load(0, va(table, A)) & 3L << 5).isZero();
+  }
+
+  @Test
+  void aPreemptedCallGoesOnWhereItStopped() {
+    PvGuest hasty = host.guest(1, FRAMES, GuestPolicy.PLAIN, () -> Patience.of(1));
+    long[] requests = new long[20];
+    for (int i = 0; i < 10; i++) {
+      requests[2 * i] = hasty.slot(hasty.bootTable(1), A + i);
+      requests[2 * i + 1] = hasty.entry(A + i, PRESENT);
+    }
+    assertThat(hasty.mmuUpdate(LIST, requests)).isZero();
+    assertThat(hasty.doneCount(0, LIST)).isEqualTo(10);
+    assertThat(hasty.pv.statistics().get("preempted")).isGreaterThan(3);
+    assertThat(hasty.load(0, va(A + 9))).isZero();
+    assertThat(hasty.typeCount(A + 9)).isZero();
+    assertThat(hasty.audit()).isEmpty();
+  }
+
+  // ---- update_va_mapping ----
+
+  @Test
+  void updateVaMappingFlushesAsAsked() {
+    guest.store(0, va(B), 0xb);
+    guest.load(0, va(A));
+    guest.load(1, va(A));
+    long entry = guest.entry(B, PRESENT);
+    assertThat(guest.call(0, Number.UPDATE_VA_MAPPING, va(A), entry, 2)).isZero();
+    assertThat(guest.load(0, va(A))).isEqualTo(0xb);
+    assertThat(guest.load(1, va(A))).as("another CPU, not flushed").isZero();
+    assertThat(guest.call(0, Number.UPDATE_VA_MAPPING, va(A), entry, 2 | 4)).isZero();
+    assertThat(guest.load(1, va(A))).isEqualTo(0xb);
+  }
+
+  @Test
+  void updateVaMappingNeedsALevel1Table() {
+    assertThat(guest.remap(0, Addresses.gva(0x1000), 0)).isEqualTo(EINVAL);
+    assertThat(guest.refusal()).isEqualTo(PvRule.NO_LEVEL_1);
+    assertThat(guest.remap(0, Addresses.gva(1L << 47), 0)).isEqualTo(EINVAL);
+    assertThat(guest.remap(0, Addresses.gva(0xffff810000000000L), 0)).isEqualTo(EINVAL);
+  }
+
+  // ---- mmuext_op ----
+
+  @Test
+  void pinsAndUnpins() {
+    assertThat(guest.pin(LIST, A, 1)).isEqualTo(EINVAL);
+    assertThat(guest.refusal()).isEqualTo(PvRule.TYPE_IN_USE);
+    guest.protect(A);
+    assertThat(guest.pin(LIST, A, 1)).isZero();
+    assertThat(guest.type(A)).isEqualTo(FrameType.L1);
+    assertThat(guest.pin(LIST, A, 1)).isEqualTo(EINVAL);
+    assertThat(guest.refusal()).isEqualTo(PvRule.PINNED);
+    assertThat(guest.remap(0, va(A), guest.entry(A, WRITABLE))).isEqualTo(-16);
+    assertThat(guest.unpin(LIST, A)).isZero();
+    assertThat(guest.unpin(LIST, A)).isEqualTo(EINVAL);
+    assertThat(guest.refusal()).isEqualTo(PvRule.NOT_PINNED);
+    guest.unprotect(A);
+  }
+
+  @Test
+  void clearsAndCopiesWhatIsNotInUseAsATable() {
+    guest.store(0, va(A, 7), 0x77);
+    assertThat(guest.extended(0, LIST, 17, guest.mfn(B), guest.mfn(A))).isZero();
+    assertThat(guest.load(0, va(B, 7))).isEqualTo(0x77);
+    assertThat(guest.extended(LIST, 16, guest.mfn(A))).isZero();
+    assertThat(guest.load(0, va(A, 7))).isZero();
+    assertThat(guest.extended(LIST, 16, guest.mfn(guest.bootTable(1)))).isEqualTo(EINVAL);
+    assertThat(guest.extended(LIST, 19, guest.mfn(A))).isEqualTo(-95);
+    assertThat(guest.extended(LIST, 14, 0)).isEqualTo(-38);
+    assertThat(guest.extended(LIST, 12, 0)).isEqualTo(-13);
+  }
+
+  @Test
+  void newBaseptrMakesAnotherTableTheHardwares() {
+    guest.copyRoot(A, LIST);
+    assertThat(guest.extended(LIST, 5, guest.mfn(A))).isZero();
+    assertThat(guest.vcpu(0).registers().cr3).isEqualTo(guest.entry(A, 0));
+    assertThat(guest.vcpu(0).control().registers().cr3).isEqualTo(guest.entry(A, 0));
+    assertThat(guest.vcpu(1).registers().cr3).isEqualTo(guest.entry(guest.bootTable(4), 0));
+    assertThat(guest.typeCount(A)).isEqualTo(2);
+    assertThat(guest.unpin(LIST, A)).isZero();
+    assertThat(guest.type(A)).as("the vCPU still holds it").isEqualTo(FrameType.L4);
+    assertThat(guest.extended(LIST, 5, guest.mfn(B))).isEqualTo(EINVAL);
+    assertThat(guest.extended(LIST, 5, guest.mfn(guest.bootTable(4)))).isZero();
+    assertThat(guest.typeCount(A)).isZero();
+    assertThat(guest.control(0, Kind.MOV_CR3, guest.entry(B, 0))).isEqualTo(RunResult.FAULT);
+  }
+
+  @Test
+  void userProgramsRunOnTheirOwnRoot() {
+    guest.copyRoot(A, LIST);
+    assertThat(guest.extended(LIST, 15, guest.mfn(A))).isZero();
+    guest.fill(0, B, 0x1234, 0, 0, 0, 0, 0xe033, 0, 0, 0xe02b);
+    assertThat(guest.call(0, Number.IRET, va(B))).isEqualTo(0x1234);
+    assertThat(guest.vcpu(0).control().registers().cr3).isEqualTo(guest.entry(A, 0));
+    assertThat(guest.access(0, Addresses.gva(0x5000), true, true)).isEqualTo(RunResult.FAULT);
+    assertThat(guest.vcpu(0).faultErrorCode()).isEqualTo(ErrorCode.U | ErrorCode.W);
+    assertThat(guest.vcpu(0).control().registers().cr3)
+        .as("a fault enters the kernel")
+        .isEqualTo(guest.entry(guest.bootTable(4), 0));
+    guest.call(0, Number.IRET, va(B));
+    assertThat(guest.control(0, Kind.HYPERCALL, 0)).isEqualTo(RunResult.DONE);
+    assertThat(guest.pv.vcpu(0).roots().isInKernel()).as("a system call enters it too").isTrue();
+    assertThat(guest.extended(LIST, 15, 0)).isZero();
+    assertThat(guest.typeCount(A)).isOne();
+  }
+
+  @Test
+  void flushesReachTheVcpusOfTheMask() {
+    guest.load(1, va(A));
+    long slot = guest.slot(guest.bootTable(1), A);
+    guest.store(0, va(B), 0xb);
+    assertThat(guest.mmuUpdate(LIST, slot, guest.entry(B, PRESENT))).isZero();
+    guest.fill(0, C, 0b10);
+    assertThat(guest.load(1, va(A))).isZero();
+    assertThat(guest.extended(0, LIST, 9, va(A), va(C))).isZero();
+    assertThat(guest.load(1, va(A))).isEqualTo(0xb);
+    assertThat(guest.extended(0, LIST, 9, va(A), 0x10)).isEqualTo(EINVAL);
+    assertThat(guest.extended(0, LIST, 11, 1L << 47, 0)).isZero();
+    assertThat(guest.extended(0, LIST, 10, 0, 0)).isZero();
+  }
+
+  // ---- descriptor tables ----
+
+  @Test
+  void gdtFramesAreTakenAllOrNone() {
+    guest.protect(A);
+    guest.fill(0, C, guest.mfn(A), guest.mfn(B));
+    assertThat(guest.call(0, Number.SET_GDT, va(C), 600)).isEqualTo(EINVAL);
+    assertThat(guest.typeCount(A)).isZero();
+    guest.protect(B);
+    assertThat(guest.call(0, Number.SET_GDT, va(C), 600)).isZero();
+    assertThat(guest.type(B)).isEqualTo(FrameType.SEG_DESC);
+    assertThat(guest.remap(0, va(A), guest.entry(A, WRITABLE))).isEqualTo(-16);
+    assertThat(guest.call(0, Number.SET_GDT, va(C), 7169)).isEqualTo(EINVAL);
+    long code = 0x00af9b000000ffffL;
+    long slot = guest.slot(A, 3);
+    assertThat(guest.call(0, Number.UPDATE_DESCRIPTOR, slot, code)).isZero();
+    assertThat(guest.load(0, va(A, 3)) >>> 45 & 3).as("the guest's ring").isEqualTo(3);
+    long taskGate = 1L << 47 | 5L << 40;
+    assertThat(guest.call(0, Number.UPDATE_DESCRIPTOR, slot, taskGate)).isEqualTo(EINVAL);
+    assertThat(guest.refusal()).isEqualTo(PvRule.DESCRIPTOR);
+    assertThat(guest.call(0, Number.UPDATE_DESCRIPTOR, slot + 4, code)).isEqualTo(EINVAL);
+    assertThat(guest.call(0, Number.SET_GDT, va(C), 0)).isZero();
+    guest.unprotect(A);
+  }
+
+  @Test
+  void ldtFramesAreTakenWhenTheyAreFirstUsed() {
+    guest.protect(A);
+    assertThat(guest.extended(0, LIST, 13, va(A), 8)).isZero();
+    assertThat(guest.typeCount(A)).isZero();
+    assertThat(guest.pv.vcpu(0).descriptors().mapLdt(7)).isTrue();
+    assertThat(guest.type(A)).isEqualTo(FrameType.SEG_DESC);
+    assertThat(guest.typeCount(A)).isOne();
+    assertThat(guest.pv.vcpu(0).descriptors().mapLdt(8)).as("beyond the limit").isFalse();
+    assertThat(guest.extended(0, LIST, 13, va(A) + 8, 8)).isEqualTo(EINVAL);
+    assertThat(guest.extended(0, LIST, 13, va(A), 8193)).isEqualTo(EINVAL);
+    guest.copyRoot(B, LIST);
+    assertThat(guest.extended(LIST, 5, guest.mfn(B))).isZero();
+    assertThat(guest.typeCount(A)).as("a new root lets go of it").isZero();
+    assertThat(guest.extended(LIST, 5, guest.mfn(guest.bootTable(4)))).isZero();
+  }
+
+  // ---- stores to tables ----
+
+  @Test
+  void storesToLevel1TablesAreEmulatedOnRequest() {
+    long table = guest.bootTable(1);
+    assertThat(guest.call(0, Number.VM_ASSIST, 0, 2)).isZero();
+    assertThat(guest.store(0, va(table, A), guest.entry(A, PRESENT))).isEqualTo(RunResult.DONE);
+    assertThat(guest.typeCount(A)).isZero();
+    long other = guest.load(0, va(table, B));
+    assertThat(guest.exchange(0, va(table, B), other, 0)).isEqualTo(other);
+    assertThat(guest.exchange(0, va(table, B), other, 0)).as("no longer there").isZero();
+    assertThat(guest.count(B)).isOne();
+    assertThat(guest.store(0, va(table, C), 4, 0)).as("half an entry").isEqualTo(RunResult.DONE);
+    assertThat(guest.count(C)).isOne();
+    assertThat(guest.access(0, va(table), true, false)).isEqualTo(RunResult.DONE);
+    assertThat(guest.pv.statistics().get("stores to tables emulated")).isGreaterThan(4);
+  }
+
+  @Test
+  void storesThatAreRefusedAreTheGuestsPageFault() {
+    long table = guest.bootTable(1);
+    guest.call(0, Number.VM_ASSIST, 0, 2);
+    assertThat(guest.store(0, va(table, A), guest.entry(table, WRITABLE))).isEqualTo(RunResult.FAULT);
+    assertThat(guest.refusal()).isEqualTo(PvRule.TYPE_IN_USE);
+    assertThat(guest.store(0, va(guest.bootTable(2)), 0)).isEqualTo(RunResult.FAULT);
+    assertThat(guest.store(0, Addresses.gva(va(table, A) + 4), 8, 0)).isEqualTo(RunResult.FAULT);
+    assertThat(guest.call(0, Number.VM_ASSIST, 1, 2)).isZero();
+    assertThat(guest.store(0, va(table, A), 0)).isEqualTo(RunResult.FAULT);
+    assertThat(guest.call(0, Number.VM_ASSIST, 0, 4)).isEqualTo(EINVAL);
+    assertThat(guest.call(0, Number.VM_ASSIST, 7, 2)).isEqualTo(-38);
+  }
+
+  // ---- multicall, memory_op ----
+
+  @Test
+  void multicallMakesCallsOneAfterTheOther() {
+    guest.fill(0, B, 0xbb);
+    guest.fill(0, LIST, 14, 0, va(A), guest.entry(B, PRESENT), 2, 0, 0, 0);
+    fillSecond(21, 9, 9);
+    assertThat(guest.call(0, Number.MULTICALL, va(LIST), 2)).isZero();
+    assertThat(guest.load(0, va(LIST, 1))).isZero();
+    assertThat(guest.load(0, va(LIST, 9))).isEqualTo(EINVAL);
+    assertThat(guest.load(0, va(A))).isEqualTo(0xbb);
+    fillSecond(13, va(LIST), 1);
+    assertThat(guest.call(0, Number.MULTICALL, va(LIST), 2)).isZero();
+    assertThat(guest.load(0, va(LIST, 9))).as("one in another").isEqualTo(EINVAL);
+  }
+
+  private void fillSecond(long... entry) {
+    guest.store(0, va(LIST, 8), entry[0]);
+    guest.store(0, va(LIST, 10), entry[1]);
+    guest.store(0, va(LIST, 11), entry[2]);
+  }
+
+  @Test
+  void memoryGoesAndComes() {
+    assertThat(guest.remap(0, va(A), 0)).isZero();
+    long gone = guest.mfn(A);
+    reservation(gone);
+    assertThat(guest.call(0, Number.MEMORY_OP, 1, va(LIST))).isOne();
+    assertThat(guest.frames().owner(Addresses.mfn(gone))).isEqualTo(-1);
+    assertThat(guest.call(0, Number.MEMORY_OP, 1, va(LIST))).as("gone already").isZero();
+    reservation(A);
+    assertThat(guest.call(0, Number.MEMORY_OP, 6, va(LIST))).isOne();
+    long come = guest.load(0, va(B));
+    assertThat(guest.frames().owner(Addresses.mfn(come))).isEqualTo(guest.domain.id());
+    assertThat(guest.host().machineToPhysical(Addresses.mfn(come))).isEqualTo(A);
+    assertThat(guest.remap(0, va(A), come << 12 | WRITABLE)).isZero();
+    assertThat(guest.load(0, va(A))).isZero();
+  }
+
+  private void reservation(long frame) {
+    guest.fill(0, B, frame);
+    guest.fill(0, LIST, va(B), 1, 0, Batch.DOMID_SELF);
+  }
+}
