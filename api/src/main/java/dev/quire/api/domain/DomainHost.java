@@ -59,8 +59,8 @@ public interface DomainHost {
   void flushLinearAll(@Gva long linear);
 
   /**
-   * The hardware's root of a vCPU has changed between two that share their global entries: a
-   * write of CR3, which forgets the others. No flush by which a frame's stamp becomes old.
+   * The hardware's root of a vCPU has changed between two that share their global entries: a write
+   * of CR3, which forgets the others. No flush by which a frame's stamp becomes old.
    */
   void rootChanged(int vcpu);
 

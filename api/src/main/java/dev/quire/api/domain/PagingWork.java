@@ -23,6 +23,8 @@ public final class PagingWork {
   private final boolean[] partial = new boolean[MOST];
   private int deferred;
   private @Nullable Enum<?> reason;
+  private long validated;
+  private long givenBack;
 
   /** Work that yields whenever {@code yields} says so. */
   public PagingWork(BooleanSupplier yields) {
@@ -73,6 +75,26 @@ public final class PagingWork {
   /** A new operation begins, or what was refused is tried in another way. */
   public void forgetReason() {
     reason = null;
+  }
+
+  /** Present entries of tables have been checked and count from now on. */
+  public void countValidated(int entries) {
+    validated += entries;
+  }
+
+  /** Present entries of tables do not count any more, since their table is none. */
+  public void countGivenBack(int entries) {
+    givenBack += entries;
+  }
+
+  /** How many entries were validated as parts of tables. */
+  public long validated() {
+    return validated;
+  }
+
+  /** How many were given back as parts of tables. */
+  public long givenBack() {
+    return givenBack;
   }
 
   /** Whether what was put off last is this table. */

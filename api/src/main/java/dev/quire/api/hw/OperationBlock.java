@@ -188,8 +188,7 @@ public final class OperationBlock {
    * @param number which call
    * @return its index
    */
-  public int hypercall(
-      long number, long first, long second, long third, long fourth, long fifth) {
+  public int hypercall(long number, long first, long second, long third, long fourth, long fifth) {
     int row = hypercalls * ARGUMENTS;
     if (row == arguments.length) {
       arguments = Arrays.copyOf(arguments, Math.max(ARGUMENTS, 2 * row));

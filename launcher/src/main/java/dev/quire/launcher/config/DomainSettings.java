@@ -10,11 +10,16 @@ import java.util.Optional;
 /**
  * The section {@code domain}: how the guest lies in the machine.
  *
+ * @param guest the guest interface; absent for what the backend suggests, {@link #HVM} for none
  * @param placement where its frames lie; absent for what the backend suggests
  * @param largestOrder the largest p2m mapping: 0, 9 or 18
  * @param pool memory for tables. Unit: frames; 0 for what such a domain commonly needs
  */
-public record DomainSettings(Optional<Placement> placement, int largestOrder, long pool) {
+public record DomainSettings(
+    Optional<Setting<String>> guest, Optional<Placement> placement, int largestOrder, long pool) {
+  /** A guest that makes no hypercalls and has the machine's own interface. */
+  public static final String HVM = "hvm";
+
   private static final String AUTO = "auto";
 
   /** Each page size is so many times the one below it, as a power of two. */
@@ -25,13 +30,16 @@ public record DomainSettings(Optional<Placement> placement, int largestOrder, lo
         section.text("placement").equals(AUTO)
             ? Optional.empty()
             : Optional.of(section.choice("placement", Placement.class));
+    Setting<String> named = section.named("interface");
+    Optional<Setting<String>> guest =
+        named.value().equals(AUTO) ? Optional.empty() : Optional.of(named);
     int size = TlbSettings.pageSize(section, "largest-page", section.text("largest-page"));
     long pool = section.text("pool").equals(AUTO) ? 0 : section.size("pool");
     if (pool < 0 || (pool & 4095) != 0) {
       throw section.bad("pool", "not a multiple of 4K");
     }
     section.end();
-    return new DomainSettings(placement, ORDER_STEP * size, pool >>> 12);
+    return new DomainSettings(guest, placement, ORDER_STEP * size, pool >>> 12);
   }
 
   /**

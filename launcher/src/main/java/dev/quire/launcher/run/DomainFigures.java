@@ -3,6 +3,7 @@ package dev.quire.launcher.run;
 
 import dev.quire.api.domain.Domain;
 import dev.quire.api.domain.DomainSpec;
+import dev.quire.api.domain.InterfaceDomain;
 import dev.quire.api.domain.P2mFormat;
 import dev.quire.api.hw.ExitReason;
 import java.util.EnumMap;
@@ -18,7 +19,7 @@ import org.jspecify.annotations.Nullable;
  * @param spec what it was
  * @param exits how often the hypervisor had to handle an exit, all vCPUs together, by each reason
  *     that is one
- * @param backends what each backend counted that served it, by name
+ * @param backends what each backend counted that served it, by name; and the guest interface
  * @param tables its p2m; null if it had none at the end
  */
 public record DomainFigures(
@@ -50,8 +51,12 @@ public record DomainFigures(
       }
       exits.put(reason, sum);
     }
-    return new DomainFigures(
-        domain.spec(), exits, new LinkedHashMap<>(domain.statistics()), tables(domain));
+    Map<String, Map<String, Long>> counts = new LinkedHashMap<>(domain.statistics());
+    InterfaceDomain guest = domain.guestInterface();
+    if (guest != null) {
+      counts.put("interface", guest.statistics());
+    }
+    return new DomainFigures(domain.spec(), exits, counts, tables(domain));
   }
 
   private static @Nullable Tables tables(Domain domain) {

@@ -6,6 +6,7 @@ import com.google.inject.Inject;
 import dev.quire.api.domain.Domain;
 import dev.quire.api.domain.DomainSpec;
 import dev.quire.api.domain.GuestInterface;
+import dev.quire.api.domain.GuestPolicy;
 import dev.quire.api.domain.Hypervisor;
 import dev.quire.api.domain.HypervisorFactory;
 import dev.quire.api.guest.InputException;
@@ -18,6 +19,7 @@ import dev.quire.api.hw.Machine;
 import dev.quire.api.hw.MachineFactory;
 import dev.quire.api.paging.BackendUnavailableException;
 import dev.quire.api.paging.PagingBackend;
+import dev.quire.launcher.config.DomainSettings;
 import dev.quire.launcher.config.Setting;
 import dev.quire.launcher.config.Settings;
 import dev.quire.launcher.host.PluginHost;
@@ -28,6 +30,7 @@ import dev.quire.launcher.xen.XenRecords;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import org.jspecify.annotations.Nullable;
 
 /**
  * The framework with the bundles of a configuration, ready to run workloads. Each run builds a new
@@ -208,12 +211,33 @@ public final class Launch implements AutoCloseable {
 
   private Domain domain(Hypervisor hypervisor, PagingBackend backend, DomainSpec spec) {
     try {
-      return hypervisor.createDomain(backend, spec);
+      GuestInterface guest = guestInterface(backend);
+      return guest == null
+          ? hypervisor.createDomain(backend, spec)
+          : hypervisor.createDomain(backend, spec, guest, GuestPolicy.PLAIN);
     } catch (BackendUnavailableException e) {
       throw backends.named().bad(String.valueOf(e.getMessage()), e);
     } catch (IllegalArgumentException e) {
       throw new InputException(settings.machine().place() + ": " + e.getMessage(), e);
     }
+  }
+
+  /** What kind of guest: as the configuration says, or the only one that the backend can serve. */
+  private @Nullable GuestInterface guestInterface(PagingBackend backend) {
+    boolean pvOnly =
+        backend.features().contains(PagingBackend.Feature.PV)
+            && !backend.features().contains(PagingBackend.Feature.TRANSLATE);
+    String only = pvOnly ? "pv" : DomainSettings.HVM;
+    Setting<String> name =
+        settings.domain().guest().orElseGet(() -> new Setting<>(only, backends.named().place()));
+    if (name.value().equals(DomainSettings.HVM)) {
+      return null;
+    }
+    return host.providers(ServiceType.GUEST_INTERFACE).stream()
+        .filter(it -> it.name().equals(name.value()))
+        .map(Provider::service)
+        .findFirst()
+        .orElseThrow(() -> Missing.of(host, ServiceType.GUEST_INTERFACE, name));
   }
 
   private <T> T require(Slot<T> slot, ServiceType<T> type, Setting<String> name) {

@@ -43,8 +43,14 @@ final class LiveToolstack implements Toolstack {
   }
 
   private static boolean couldServe(PagingBackend backend, Domain domain) {
+    boolean pv = backend.features().contains(Feature.PV);
+    boolean kind =
+        domain.guestInterface() == null
+            ? !pv || backend.features().contains(Feature.TRANSLATE)
+            : pv;
     boolean fits =
-        domain.machine().profile().features().containsAll(backend.cpuFeatures())
+        kind
+            && domain.machine().profile().features().containsAll(backend.cpuFeatures())
             && (!backend.features().contains(Feature.IDENTITY) || domain.isIdentity());
     boolean logs = domain.isTranslated() && domain.logDirty().isEnabled();
     return fits && (!logs || backend.features().contains(Feature.LOG_DIRTY));

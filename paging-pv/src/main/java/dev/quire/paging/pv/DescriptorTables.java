@@ -16,8 +16,8 @@ import java.util.Arrays;
 
 /**
  * The GDT and LDT of one vCPU: frames of descriptors, each held by a general and a type reference.
- * GDT frames are taken when the table is set, all or none; those of the LDT one by one, when the CPU
- * first looks for a descriptor in them.
+ * GDT frames are taken when the table is set, all or none; those of the LDT one by one, when the
+ * CPU first looks for a descriptor in them.
  */
 final class DescriptorTables {
   private static final int PER_FRAME = 512;

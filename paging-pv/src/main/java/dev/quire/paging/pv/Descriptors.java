@@ -2,8 +2,9 @@
 package dev.quire.paging.pv;
 
 /**
- * What a frame of segment descriptors may hold ({@code check_descriptor}): code and data, call gates
- * into the guest's own, and what is not present. Privileges are made the guest's, not refused.
+ * What a frame of segment descriptors may hold ({@code check_descriptor}): code and data, call
+ * gates into the guest's own, and what is not present. Privileges are made the guest's, not
+ * refused.
  */
 final class Descriptors {
   private static final long PRESENT = 1L << 47;

@@ -149,8 +149,7 @@ final class DomainBuilder {
   /** Writes the entry of a level that is so many from the one of the base. */
   private void entry(int level, long number, long value) {
     long index = (StartInfo.BASE >>> Addresses.PAGE_SHIFT + INDEX_BITS * (level - 1)) + number;
-    store(
-        firstTable[level] + (number >>> INDEX_BITS), index & EntryRules.SLOTS - 1, value);
+    store(firstTable[level] + (number >>> INDEX_BITS), index & EntryRules.SLOTS - 1, value);
   }
 
   private void writeStartInfo(@Mfn long shared, boolean first) {

@@ -183,8 +183,7 @@ final class EntryReferences {
    * @param partial the caller holds a general reference and a partial table already
    * @param keep whether it keeps hold of a table that becomes partial now
    */
-  Errno getFrameAndType(
-      @Mfn long mfn, long type, boolean partial, boolean keep, PagingWork work) {
+  Errno getFrameAndType(@Mfn long mfn, long type, boolean partial, boolean keep, PagingWork work) {
     if (!partial && (mfn >= frames.end() || !frames.get(mfn, owner))) {
       work.because(PvRule.NOT_THE_DOMAINS_FRAME);
       return Errno.EINVAL;

@@ -123,8 +123,7 @@ final class EntryUpdate {
    * @param exchange whether the entry must still be {@code expected}
    * @return OK; EAGAIN if it was not; otherwise what refuses the new entry
    */
-  Errno emulate(
-      @Maddr long pointer, boolean exchange, long expected, long value, PagingWork work) {
+  Errno emulate(@Maddr long pointer, boolean exchange, long expected, long value, PagingWork work) {
     long made = value;
     if (EntryRules.isPresent(value)) {
       int flip = entries.getLevel1(value, owner, work);

@@ -46,12 +46,14 @@ final class GuestCopy {
   boolean read(@Gva long from, int count, long[] into) {
     for (int i = 0; i < count; i++) {
       @Gva long at = Addresses.advance(from, (long) i * Long.BYTES);
-      long place = Addresses.pageOffset(at) <= Addresses.PAGE_SIZE - Long.BYTES ? reach(at, READ) : -2;
+      long place =
+          Addresses.pageOffset(at) <= Addresses.PAGE_SIZE - Long.BYTES ? reach(at, READ) : -2;
       if (place == FAILED) {
         return false;
       }
       if (place >= 0) {
-        int more = (int) Math.min(count - i, (Addresses.PAGE_SIZE - Addresses.pageOffset(at)) >>> 3);
+        int more =
+            (int) Math.min(count - i, (Addresses.PAGE_SIZE - Addresses.pageOffset(at)) >>> 3);
         for (int k = 0; k < more; k++) {
           into[i + k] = memory.load(Addresses.maddr(place + (long) k * Long.BYTES), Long.BYTES);
         }
@@ -107,8 +109,6 @@ final class GuestCopy {
     }
     long found = vcpu.translate(at, access, null);
     return Addresses.maddr(
-        Translation.isFault(found)
-            ? FAILED
-            : Translation.address(found, at, Addresses.PAGE_SHIFT));
+        Translation.isFault(found) ? FAILED : Translation.address(found, at, Addresses.PAGE_SHIFT));
   }
 }

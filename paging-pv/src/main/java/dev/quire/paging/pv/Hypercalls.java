@@ -105,11 +105,9 @@ final class Hypercalls {
       case UPDATE_VA_MAPPING -> vaMapping(it, Batch.DOMID_SELF);
       case UPDATE_VA_MAPPING_OTHERDOMAIN -> vaMapping(it, (int) it.argument(3) & 0xffff);
       case SET_GDT ->
-          vcpu.answer(
-              vcpu.descriptors().setGdt(Addresses.gva(it.argument(0)), it.argument(1)));
+          vcpu.answer(vcpu.descriptors().setGdt(Addresses.gva(it.argument(0)), it.argument(1)));
       case UPDATE_DESCRIPTOR ->
-          vcpu.answer(
-              vcpu.descriptors().update(Addresses.maddr(it.argument(0)), it.argument(1)));
+          vcpu.answer(vcpu.descriptors().update(Addresses.maddr(it.argument(0)), it.argument(1)));
       case MEMORY_OP -> memory.run(it);
       case VM_ASSIST ->
           vcpu.answer(vcpu.domain().assist(it.argument(0), it.argument(1), vcpu.work()));
@@ -121,8 +119,7 @@ final class Hypercalls {
   private long vaMapping(Call it, int frameOwner) {
     vcpu.work().forgetReason();
     Errno result =
-        vaMapping.run(
-            Addresses.gva(it.argument(0)), it.argument(1), it.argument(2), frameOwner);
+        vaMapping.run(Addresses.gva(it.argument(0)), it.argument(1), it.argument(2), frameOwner);
     return result == Errno.ERESTART ? it.again() : vcpu.answer(result);
   }
 

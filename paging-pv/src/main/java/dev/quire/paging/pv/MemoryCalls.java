@@ -11,8 +11,8 @@ import dev.quire.api.hw.FrameMapper;
 /**
  * {@code memory_op}: more memory, less memory, other memory, in frames. The argument is a {@code
  * xen_memory_reservation}: where the frame numbers are, how many, their order, whose. The answer is
- * how many were done. A call that stops goes on at the extent that the upper bits of its command say
- * ({@code MEMOP_EXTENT_SHIFT}).
+ * how many were done. A call that stops goes on at the extent that the upper bits of its command
+ * say ({@code MEMOP_EXTENT_SHIFT}).
  */
 final class MemoryCalls {
   private static final int INCREASE = 0;

@@ -65,8 +65,7 @@ final class MmuExtended extends Batch {
           of.tables().pin(mfn, command - PIN_L1 + 1, vcpu().work());
       case UNPIN -> of.tables().unpin(mfn, vcpu().work());
       case CLEAR_PAGE -> written(of.tables().clear(mfn, vcpu().work()));
-      case COPY_PAGE ->
-          written(of.tables().copy(mfn, Addresses.mfn(fields[2]), vcpu().work()));
+      case COPY_PAGE -> written(of.tables().copy(mfn, Addresses.mfn(fields[2]), vcpu().work()));
       case MARK_SUPER, UNMARK_SUPER -> refuse(PvRule.WITHDRAWN, Errno.EOPNOTSUPP);
       default -> own(of, command, fields);
     };
@@ -91,8 +90,7 @@ final class MmuExtended extends Batch {
     return switch (command) {
       case NEW_BASEPTR -> vcpu().roots().newKernelRoot(Addresses.mfn(fields[1]));
       case NEW_USER_BASEPTR -> vcpu().roots().newUserRoot(Addresses.mfn(fields[1]));
-      case SET_LDT ->
-          vcpu().descriptors().setLdt(Addresses.gva(fields[1]), (int) fields[2]);
+      case SET_LDT -> vcpu().descriptors().setLdt(Addresses.gva(fields[1]), (int) fields[2]);
       case FLUSH_CACHE, FLUSH_CACHE_GLOBAL ->
           domain.host().policy().controlsMemoryTypes()
               ? Errno.OK // the model has no caches to write back

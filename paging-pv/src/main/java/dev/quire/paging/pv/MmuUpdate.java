@@ -8,9 +8,9 @@ import dev.quire.api.domain.FrameTable;
 import org.jspecify.annotations.Nullable;
 
 /**
- * {@code mmu_update}: changes entries of pagetables and of the machine-to-physical table. The domain
- * argument names whose frames are mapped in its lower half and, one higher, whose pagetables are
- * meant in its upper half.
+ * {@code mmu_update}: changes entries of pagetables and of the machine-to-physical table. The
+ * domain argument names whose frames are mapped in its lower half and, one higher, whose pagetables
+ * are meant in its upper half.
  */
 final class MmuUpdate extends Batch {
   private static final int COMMAND = 7;
@@ -104,8 +104,8 @@ final class MmuUpdate extends Batch {
   }
 
   /**
-   * Linear mappings may lead through what was changed, and the next call of a multicall may use them
-   * (XSA-286): nobody keeps them.
+   * Linear mappings may lead through what was changed, and the next call of a multicall may use
+   * them (XSA-286): nobody keeps them.
    */
   @Override
   void end() {

@@ -6,9 +6,9 @@ import dev.quire.api.address.Gva;
 import dev.quire.api.hw.OperationBlock;
 
 /**
- * {@code multicall}: a list of calls of 8 quadwords each - which one, its answer, six arguments - one
- * after the other. A call in it that is preempted is written back as it goes on, and the multicall
- * goes on with it.
+ * {@code multicall}: a list of calls of 8 quadwords each - which one, its answer, six arguments -
+ * one after the other. A call in it that is preempted is written back as it goes on, and the
+ * multicall goes on with it.
  */
 final class Multicall {
   private static final int ENTRY_LONGS = 8;

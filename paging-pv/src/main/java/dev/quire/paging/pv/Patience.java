@@ -4,8 +4,8 @@ package dev.quire.paging.pv;
 import java.util.function.BooleanSupplier;
 
 /**
- * When a hypercall must stop and let others run ({@code hypercall_preempt_check}). There is no clock
- * and no interrupt here: after so many questions, which are asked between two entries.
+ * When a hypercall must stop and let others run ({@code hypercall_preempt_check}). There is no
+ * clock and no interrupt here: after so many questions, which are asked between two entries.
  */
 interface Patience extends BooleanSupplier {
   /** A call begins or goes on. */

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.quire.paging.pv;
 
-import dev.quire.api.address.Mfn;
 import dev.quire.api.address.Addresses;
+import dev.quire.api.address.Mfn;
 import dev.quire.api.domain.Domain;
 import dev.quire.api.domain.DomainHost;
 import dev.quire.api.domain.Errno;
@@ -50,8 +50,7 @@ final class PvDomain implements InterfaceDomain {
   PvDomain(DomainHost host, Supplier<Patience> patience) {
     this.host = host;
     domain = host.domain();
-    tables =
-        new PvPagetables(host.frames(), domain.machine().memory(), host.policy(), domain.id());
+    tables = new PvPagetables(host.frames(), domain.machine().memory(), host.policy(), domain.id());
     vcpus = new PvVcpu[domain.vcpus()];
     calls = new Hypercalls[vcpus.length];
     stores = new WritableTables[vcpus.length];
@@ -103,9 +102,7 @@ final class PvDomain implements InterfaceDomain {
 
   /** Whether the domain may do something to another's frames or tables. */
   boolean hasPowerOver(int other) {
-    return other == id()
-        || other == FrameTable.DOM_IO
-        || host.policy().isPrivilegedOver(other);
+    return other == id() || other == FrameTable.DOM_IO || host.policy().isPrivilegedOver(other);
   }
 
   /** Whether a frame is one that the hypervisor has lent the domain, and not its to give away. */
@@ -142,7 +139,9 @@ final class PvDomain implements InterfaceDomain {
   public Resolution hypercall(Vcpu vcpu, OperationBlock block) {
     int number = vcpu.number();
     if (!vcpus[number].roots().isInKernel()) {
-      vcpus[number].roots().enterKernel(); // a system call of a user program, for the guest's kernel
+      vcpus[number]
+          .roots()
+          .enterKernel(); // a system call of a user program, for the guest's kernel
       return Resolution.EMULATED;
     }
     return calls[number].handle(block);
@@ -182,9 +181,7 @@ final class PvDomain implements InterfaceDomain {
 
   private static Resolution loadRoot(PvVcpu vcpu, long operand) {
     vcpu.beginCall();
-    Errno result =
-        vcpu.roots()
-            .newKernelRoot(Addresses.maddrToMfn(Addresses.maddr(operand)));
+    Errno result = vcpu.roots().newKernelRoot(Addresses.maddrToMfn(Addresses.maddr(operand)));
     if (result == Errno.ERESTART) {
       return Resolution.FIXED;
     }
@@ -213,8 +210,7 @@ final class PvDomain implements InterfaceDomain {
 
   @Override
   public List<String> audit() {
-    Recount recount =
-        new Recount(host.frames(), domain.machine().memory(), EntryRules.SLOTS);
+    Recount recount = new Recount(host.frames(), domain.machine().memory(), EntryRules.SLOTS);
     for (InterfaceDomain peer : host.peers()) {
       if (peer instanceof PvDomain pv) {
         pv.count(recount);
@@ -244,10 +240,14 @@ final class PvDomain implements InterfaceDomain {
     figures.put("hypercalls", 0L);
     figures.put("preempted", 0L);
     figures.put("stores to tables emulated", 0L);
+    figures.put("entries validated", 0L);
+    figures.put("entries given back", 0L);
     for (int i = 0; i < vcpus.length; i++) {
       figures.merge("hypercalls", vcpus[i].calls(), Long::sum);
       figures.merge("preempted", vcpus[i].preempted(), Long::sum);
       figures.merge("stores to tables emulated", stores[i].emulated(), Long::sum);
+      figures.merge("entries validated", vcpus[i].work().validated(), Long::sum);
+      figures.merge("entries given back", vcpus[i].work().givenBack(), Long::sum);
       for (PvRule rule : PvRule.values()) {
         if (vcpus[i].refusals(rule) > 0) {
           figures.merge("refused: " + rule.title(), vcpus[i].refusals(rule), Long::sum);

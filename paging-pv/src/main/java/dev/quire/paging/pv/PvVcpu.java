@@ -141,12 +141,11 @@ final class PvVcpu {
   /** The level-1 entry of an address; 0 if there is none. */
   long level1Entry(@Gva long linear) {
     @Maddr long slot = level1Slot(linear);
-    return slot == FrameMapper.NONE
-        ? 0
-        : vcpu.domain().machine().memory().load(slot, Long.BYTES);
+    return slot == FrameMapper.NONE ? 0 : vcpu.domain().machine().memory().load(slot, Long.BYTES);
   }
 
   private static int index(@Gva long linear, int level) {
-    return (int) (linear >>> Addresses.PAGE_SHIFT + INDEX_BITS * (level - 1)) & EntryRules.SLOTS - 1;
+    return (int) (linear >>> Addresses.PAGE_SHIFT + INDEX_BITS * (level - 1))
+        & EntryRules.SLOTS - 1;
   }
 }

@@ -13,9 +13,9 @@ import dev.quire.api.domain.PagingWork;
 import dev.quire.api.hw.FrameMapper;
 
 /**
- * The roots of one vCPU, and which of them the hardware has: that of the guest's kernel, and that of
- * its user programs, which the kernel's slots are missing from. Each holds a general reference and
- * one to a validated level-4 table ({@code new_guest_cr3}, {@code toggle_guest_mode}).
+ * The roots of one vCPU, and which of them the hardware has: that of the guest's kernel, and that
+ * of its user programs, which the kernel's slots are missing from. Each holds a general reference
+ * and one to a validated level-4 table ({@code new_guest_cr3}, {@code toggle_guest_mode}).
  */
 final class Roots {
   private static final @Mfn long NONE = Addresses.mfn(FrameMapper.NONE);
@@ -166,8 +166,7 @@ final class Roots {
 
   private Errno take(@Mfn long root) {
     PagingWork work = vcpu.work();
-    Errno typed =
-        vcpu.domain().tables().entries().getFrameAndType(root, ROOT, false, false, work);
+    Errno typed = vcpu.domain().tables().entries().getFrameAndType(root, ROOT, false, false, work);
     return typed == Errno.EINTR ? Errno.ERESTART : typed;
   }
 

@@ -75,6 +75,7 @@ final class TableValidator implements FrameTypeValidator {
   // ---- level 1: all or nothing, never preempted ----
 
   private Errno promoteLevel1(@Mfn long mfn, PagingWork work) {
+    int present = 0;
     for (int slot = 0; slot < slots; slot++) {
       long entry = read(mfn, slot);
       if (!EntryRules.isPresent(entry)) {
@@ -85,15 +86,23 @@ final class TableValidator implements FrameTypeValidator {
         putLevel1(mfn, slot, work);
         return EntryReferences.refusal(flip);
       }
+      present++;
       rewrite(mfn, slot, entry, EntryRules.adjusted(entry ^ flip, 1));
     }
+    work.countValidated(present);
     return Errno.OK;
   }
 
   private void putLevel1(@Mfn long mfn, int count, PagingWork work) {
+    int present = 0;
     for (int slot = count - 1; slot >= 0; slot--) {
-      entries.putLevel1(read(mfn, slot), work);
+      long entry = read(mfn, slot);
+      if (EntryRules.isPresent(entry)) {
+        entries.putLevel1(entry, work);
+        present++;
+      }
     }
+    work.countGivenBack(present);
   }
 
   // ---- levels 2 to 4 ----
@@ -114,6 +123,7 @@ final class TableValidator implements FrameTypeValidator {
       if (!result.isOk()) {
         return stopped(mfn, slot, result, partial, entry, work);
       }
+      work.countValidated(1);
       rewrite(mfn, slot, entry, EntryRules.adjusted(entry, level));
     }
     if (level == 4 && slots > EntryRules.LAST_XEN_SLOT) {
@@ -149,11 +159,13 @@ final class TableValidator implements FrameTypeValidator {
     boolean partial = frames.hasPartialChild(mfn);
     int slot = Math.min(frames.validated(mfn), slots) - (partial ? 0 : 1);
     while (true) {
-      if (EntryRules.isGuestSlot(level, slot)) {
-        Errno result = entries.putUpper(read(mfn, slot), mfn, partial, work);
+      long entry = read(mfn, slot);
+      if (EntryRules.isGuestSlot(level, slot) && EntryRules.isPresent(entry)) {
+        Errno result = entries.putUpper(entry, mfn, partial, work);
         if (!result.isOk()) {
           return undoingStopped(mfn, slot, result, partial);
         }
+        work.countGivenBack(1);
       }
       partial = false;
       if (slot-- == 0) {

@@ -12,8 +12,8 @@ import java.util.function.LongPredicate;
 
 /**
  * The end of a domain ({@code domain_relinquish_resources}): roots and descriptor tables of each
- * vCPU, then every pin, then what was left half validated by calls that nobody will make again. What
- * all of that held comes apart with it. Stops where a call would and begins anew.
+ * vCPU, then every pin, then what was left half validated by calls that nobody will make again.
+ * What all of that held comes apart with it. Stops where a call would and begins anew.
  */
 final class Teardown {
   private final PvDomain domain;
@@ -55,8 +55,7 @@ final class Teardown {
   private boolean each(LongPredicate which, LongPredicate action) {
     boolean[] goesOn = {true};
     frames.forEachOwned(
-        domain.id(),
-        mfn -> goesOn[0] = goesOn[0] && (!which.test(mfn) || action.test(mfn)));
+        domain.id(), mfn -> goesOn[0] = goesOn[0] && (!which.test(mfn) || action.test(mfn)));
     return goesOn[0];
   }
 
@@ -74,7 +73,9 @@ final class Teardown {
     return work.finish(frames).isOk();
   }
 
-  /** A frame of the hypervisor's that the domain shares, and that it was given as a writable one. */
+  /**
+   * A frame of the hypervisor's that the domain shares, and that it was given as a writable one.
+   */
   private boolean isShared(@Mfn long mfn) {
     long type = frames.typeWord(mfn);
     return (frames.countWord(mfn) & FrameWords.XEN_HEAP) != 0

@@ -31,7 +31,9 @@ final class WritableTables {
     return emulated;
   }
 
-  /** The operation that the vCPU came out of was a write to a present page that it may not write. */
+  /**
+   * The operation that the vCPU came out of was a write to a present page that it may not write.
+   */
   Resolution store(@Gva long faulting, OperationBlock block) {
     long mapping = vcpu.level1Entry(faulting);
     if ((mapping & (PageEntry.P | PageEntry.RW)) != PageEntry.P) {

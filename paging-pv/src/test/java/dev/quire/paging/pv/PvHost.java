@@ -54,8 +54,7 @@ final class PvHost {
   /** A guest whose calls stop when they are told to. */
   PvGuest guest(int vcpus, long frames, GuestPolicy policy, Supplier<Patience> patience) {
     DomainSpec spec = DomainSpec.hvm(vcpus, frames);
-    Domain domain =
-        hypervisor.createDomain(new PvBackend(), spec, new Impatient(patience), policy);
+    Domain domain = hypervisor.createDomain(new PvBackend(), spec, new Impatient(patience), policy);
     return new PvGuest(domain);
   }
 

@@ -53,7 +53,8 @@ class RunningGuestTest {
 
   @Test
   void findsStartInfoAndItsFramesThroughItsOwnTables() {
-    byte[] magic = ByteBuffer.allocate(8).order(ByteOrder.LITTLE_ENDIAN).putLong(guest.load(0, va(0))).array();
+    byte[] magic =
+        ByteBuffer.allocate(8).order(ByteOrder.LITTLE_ENDIAN).putLong(guest.load(0, va(0))).array();
     assertThat(StartInfo.MAGIC).startsWith(new String(magic, StandardCharsets.US_ASCII));
     assertThat(guest.load(0, va(0, StartInfo.PAGES >>> 3))).isEqualTo(FRAMES);
     long list = guest.load(1, va(0, StartInfo.MFN_LIST >>> 3));
@@ -398,7 +399,8 @@ class RunningGuestTest {
   void storesThatAreRefusedAreTheGuestsPageFault() {
     long table = guest.bootTable(1);
     guest.call(0, Number.VM_ASSIST, 0, 2);
-    assertThat(guest.store(0, va(table, A), guest.entry(table, WRITABLE))).isEqualTo(RunResult.FAULT);
+    assertThat(guest.store(0, va(table, A), guest.entry(table, WRITABLE)))
+        .isEqualTo(RunResult.FAULT);
     assertThat(guest.refusal()).isEqualTo(PvRule.TYPE_IN_USE);
     assertThat(guest.store(0, va(guest.bootTable(2)), 0)).isEqualTo(RunResult.FAULT);
     assertThat(guest.store(0, Addresses.gva(va(table, A) + 4), 8, 0)).isEqualTo(RunResult.FAULT);
