@@ -11,9 +11,9 @@ import dev.quire.api.x86.Access;
 import dev.quire.api.x86.PageEntry;
 
 /**
- * The part of a 64-bit Linux-like kernel that speaks to Xen about pagetables: it finds its memory by
- * {@link StartInfo}, hands out frames, writes tables as data, makes them read-only, pins them, loads
- * them. Everything is done by operations of the vCPU.
+ * The part of a 64-bit Linux-like kernel that speaks to Xen about pagetables: it finds its memory
+ * by {@link StartInfo}, hands out frames, writes tables as data, makes them read-only, pins them,
+ * loads them. Everything is done by operations of the vCPU.
  */
 final class PvKernel {
   /** Frames that are no address space's: start_info, bootstrap tables, requests. */
@@ -91,7 +91,8 @@ final class PvKernel {
     RunResult result = vcpu.run(block);
     if (result != RunResult.DONE) {
       throw new IllegalStateException(
-          String.format("%s of the kernel's ended with %s: %s", what, result, vcpu.domain().crashReason()));
+          String.format(
+              "%s of the kernel's ended with %s: %s", what, result, vcpu.domain().crashReason()));
     }
   }
 

@@ -16,9 +16,10 @@ import java.util.List;
 import java.util.Map;
 
 /**
- * A PV kernel that goes round among address spaces, each with tables and pages of its own, and looks
- * whether it finds in each what it has left there. With pinned tables a switch is a change of root;
- * without, the tables that it leaves fall apart and those that it comes to are validated anew.
+ * A PV kernel that goes round among address spaces, each with tables and pages of its own, and
+ * looks whether it finds in each what it has left there. With pinned tables a switch is a change of
+ * root; without, the tables that it leaves fall apart and those that it comes to are validated
+ * anew.
  */
 final class SpacesWorkload implements Workload {
   /** Tables of one space, levels 4 to 1. */
@@ -115,9 +116,7 @@ final class SpacesWorkload implements Workload {
       kernel.load(roots[space], at == 0);
       long found = kernel.load(FIRST_PAGE + ((long) page << 12));
       if (found != mark(space, page)) {
-        differ(
-            String.format(
-                "switch %d: page %d of space %d holds 0x%x", at, page, space, found));
+        differ(String.format("switch %d: page %d of space %d holds 0x%x", at, page, space, found));
       }
       if ((at & 0xff) == 0 && !monitor.progress(at, options.switches())) {
         return at;
