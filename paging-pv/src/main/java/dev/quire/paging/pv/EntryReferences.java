@@ -22,11 +22,17 @@ final class EntryReferences {
   private final FrameTable frames;
   private final GuestPolicy policy;
   private final int owner;
+  private final EntryMasks masks;
 
-  EntryReferences(FrameTable frames, GuestPolicy policy, int owner) {
+  EntryReferences(FrameTable frames, GuestPolicy policy, int owner, EntryMasks masks) {
     this.frames = frames;
     this.policy = policy;
     this.owner = owner;
+    this.masks = masks;
+  }
+
+  EntryMasks masks() {
+    return masks;
   }
 
   GuestPolicy policy() {
@@ -42,7 +48,7 @@ final class EntryReferences {
    * @return bits of the entry to be turned round, or {@link #refusal} of the reason
    */
   int getLevel1(long entry, int pageOwner, PagingWork work) {
-    if ((entry & EntryRules.disallowed(1, policy.controlsMemoryTypes())) != 0) {
+    if ((entry & masks.disallowed(1, policy.controlsMemoryTypes())) != 0) {
       work.because(PvRule.FLAGS);
       return refused(Errno.EINVAL);
     }
@@ -148,7 +154,7 @@ final class EntryReferences {
    */
   Errno getUpper(
       int level, long entry, @Mfn long table, boolean partial, boolean keep, PagingWork work) {
-    if ((entry & EntryRules.disallowed(level, false)) != 0) {
+    if ((entry & masks.disallowed(level, false)) != 0) {
       work.because(PvRule.FLAGS);
       return Errno.EINVAL;
     }

@@ -23,16 +23,6 @@ final class EntryRules {
   /** Write-combining, as the hypervisor programs the PAT. */
   static final long WRITE_COMBINING = PAT;
 
-  /** Bits of an entry that may change without anything being counted anew. */
-  static final long UNCOUNTED =
-      PageEntry.NX
-          | 0x7ff0000000000000L
-          | 0xe00L
-          | PageEntry.G
-          | PageEntry.D
-          | PageEntry.A
-          | PageEntry.US;
-
   /** Level-4 slots that are the hypervisor's. */
   static final int FIRST_XEN_SLOT = 256;
 
@@ -61,14 +51,6 @@ final class EntryRules {
   /** Whether a slot is the guest's to fill. */
   static boolean isGuestSlot(int level, int slot) {
     return level != 4 || slot < FIRST_XEN_SLOT || slot > LAST_XEN_SLOT;
-  }
-
-  /** Bits that a present entry must not have. */
-  static long disallowed(int level, boolean controlsMemoryTypes) {
-    if (level > 1) {
-      return PageEntry.PWT | PageEntry.PCD | PageEntry.PS | PageEntry.G;
-    }
-    return controlsMemoryTypes ? 0 : MEMORY_TYPE;
   }
 
   /** A present entry as the hardware is to see it. */

@@ -25,12 +25,14 @@ final class EntryUpdate {
   private final FrameTable frames;
   private final PhysicalMemory memory;
   private final EntryReferences entries;
+  private final EntryMasks masks;
   private final int owner;
 
   EntryUpdate(FrameTable frames, PhysicalMemory memory, EntryReferences entries, int owner) {
     this.frames = frames;
     this.memory = memory;
     this.entries = entries;
+    masks = entries.masks();
     this.owner = owner;
   }
 
@@ -195,7 +197,7 @@ final class EntryUpdate {
       long replaced = write(pointer, old, value, preserve);
       return finishLevel1(replaced == old, old, value, work);
     }
-    if ((value & EntryRules.disallowed(1, entries.policy().controlsMemoryTypes())) != 0) {
+    if ((value & masks.disallowed(1, entries.policy().controlsMemoryTypes())) != 0) {
       work.because(PvRule.FLAGS);
       return Errno.EINVAL;
     }
@@ -232,7 +234,7 @@ final class EntryUpdate {
     long old = memory.load(pointer, Long.BYTES);
     Errno failure = level > 2 ? Errno.EFAULT : Errno.EBUSY;
     if (EntryRules.isPresent(value)) {
-      if ((value & EntryRules.disallowed(level, false)) != 0) {
+      if ((value & masks.disallowed(level, false)) != 0) {
         work.because(PvRule.FLAGS);
         return Errno.EINVAL;
       }
@@ -258,8 +260,8 @@ final class EntryUpdate {
     return done ? Errno.OK : otherwise;
   }
 
-  private static boolean isUncounted(long old, long value) {
-    return ((old ^ value) & ~EntryRules.UNCOUNTED) == 0;
+  private boolean isUncounted(long old, long value) {
+    return ((old ^ value) & ~masks.uncounted()) == 0;
   }
 
   /** Replaces the entry if only its A and D bits have changed; answers what it was taken for. */

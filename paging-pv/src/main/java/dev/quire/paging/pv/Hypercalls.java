@@ -14,7 +14,7 @@ import java.util.Map;
  */
 final class Hypercalls {
   /** Numbers. */
-  enum Number {
+  enum CallNumber {
     MMU_UPDATE(1),
     SET_GDT(2),
     UPDATE_DESCRIPTOR(10),
@@ -26,17 +26,17 @@ final class Hypercalls {
     IRET(23),
     MMUEXT_OP(26);
 
-    private static final Map<Integer, Number> BY_NUMBER = new HashMap<>();
+    private static final Map<Integer, CallNumber> BY_NUMBER = new HashMap<>();
 
     static {
-      for (Number it : values()) {
+      for (CallNumber it : values()) {
         BY_NUMBER.put(it.number, it);
       }
     }
 
     private final int number;
 
-    Number(int number) {
+    CallNumber(int number) {
       this.number = number;
     }
 
@@ -94,7 +94,7 @@ final class Hypercalls {
 
   /** Makes one call, or a part of it. */
   long runOne(Call it) {
-    Number number = Number.BY_NUMBER.get(it.number());
+    CallNumber number = CallNumber.BY_NUMBER.get(it.number());
     if (number == null) {
       vcpu.work().because(PvRule.COMMAND);
       return vcpu.answer(Errno.ENOSYS);

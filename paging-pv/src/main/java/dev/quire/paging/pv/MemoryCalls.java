@@ -21,7 +21,10 @@ final class MemoryCalls {
   private static final int EXTENT_SHIFT = 6;
   private static final int RESERVATION_LONGS = 4;
 
-  /** Above this even the control domain asks for too much at a time. */
+  /** As many as the upper bits of the command can count. */
+  private static final long MOST_EXTENTS = 0xffffffffL >>> EXTENT_SHIFT;
+
+  /** Larger extents would have to be contiguous; none are given. */
   private static final int MOST_ORDER = 0;
 
   private final PvVcpu vcpu;
@@ -46,11 +49,17 @@ final class MemoryCalls {
     }
     long extents = reservation[1];
     int owner = (int) reservation[3] & 0xffff;
-    if (extents < start || extents > Integer.MAX_VALUE || order() > MOST_ORDER) {
-      vcpu.work().because(PvRule.ARGUMENT);
-      return vcpu.answer(start == 0 ? Errno.EINVAL : Errno.OK) + start;
+    boolean bad =
+        Long.compareUnsigned(extents, MOST_EXTENTS) > 0
+            || extents <= start
+            || Integer.compareUnsigned(order(), MOST_ORDER) > 0;
+    int whose = vcpu.domain().frameOwner(owner);
+    if (bad || whose == FrameTable.NOBODY) {
+      vcpu.work().because(bad ? PvRule.ARGUMENT : PvRule.NO_SUCH_DOMAIN);
+      vcpu.answer(Errno.EINVAL);
+      return start; // so many were done: none more
     }
-    if (vcpu.domain().frameOwner(owner) != vcpu.domain().id()) {
+    if (whose != vcpu.domain().id()) {
       vcpu.work().because(PvRule.NOT_PRIVILEGED);
       return vcpu.answer(Errno.EPERM);
     }

@@ -36,6 +36,7 @@ final class PvDomain implements InterfaceDomain {
 
   private final DomainHost host;
   private final Domain domain;
+  private final int slots;
   private final PvPagetables tables;
   private final PvVcpu[] vcpus;
   private final Hypercalls[] calls;
@@ -48,9 +49,22 @@ final class PvDomain implements InterfaceDomain {
    * @param patience made for each vCPU: when its calls stop
    */
   PvDomain(DomainHost host, Supplier<Patience> patience) {
+    this(host, patience, EntryRules.SLOTS);
+  }
+
+  /** The same in a small world, where tables have fewer slots: a power of two. */
+  PvDomain(DomainHost host, Supplier<Patience> patience, int slots) {
     this.host = host;
+    this.slots = slots;
     domain = host.domain();
-    tables = new PvPagetables(host.frames(), domain.machine().memory(), host.policy(), domain.id());
+    tables =
+        new PvPagetables(
+            host.frames(),
+            domain.machine().memory(),
+            host.policy(),
+            domain.id(),
+            slots,
+            EntryMasks.XEN);
     vcpus = new PvVcpu[domain.vcpus()];
     calls = new Hypercalls[vcpus.length];
     stores = new WritableTables[vcpus.length];
@@ -67,6 +81,11 @@ final class PvDomain implements InterfaceDomain {
 
   int id() {
     return domain.id();
+  }
+
+  /** How many entries a table has. */
+  int slots() {
+    return slots;
   }
 
   PvPagetables tables() {
@@ -210,7 +229,7 @@ final class PvDomain implements InterfaceDomain {
 
   @Override
   public List<String> audit() {
-    Recount recount = new Recount(host.frames(), domain.machine().memory(), EntryRules.SLOTS);
+    Recount recount = new Recount(host.frames(), domain.machine().memory(), slots);
     for (InterfaceDomain peer : host.peers()) {
       if (peer instanceof PvDomain pv) {
         pv.count(recount);

@@ -26,15 +26,21 @@ final class PvPagetables implements Pagetables {
 
   /** The tables of a domain; from now on its frames are validated by the rules of PV guests. */
   PvPagetables(FrameTable frames, PhysicalMemory memory, GuestPolicy policy, int owner) {
-    this(frames, memory, policy, owner, EntryRules.SLOTS);
+    this(frames, memory, policy, owner, EntryRules.SLOTS, EntryMasks.XEN);
   }
 
-  /** The same in a small world, where tables have fewer slots. */
-  PvPagetables(FrameTable frames, PhysicalMemory memory, GuestPolicy policy, int owner, int slots) {
+  /** The same with tables of fewer slots, or by other masks: in small worlds and tests of both. */
+  PvPagetables(
+      FrameTable frames,
+      PhysicalMemory memory,
+      GuestPolicy policy,
+      int owner,
+      int slots,
+      EntryMasks masks) {
     this.frames = frames;
     this.memory = memory;
     this.owner = owner;
-    entries = new EntryReferences(frames, policy, owner);
+    entries = new EntryReferences(frames, policy, owner, masks);
     updates = new EntryUpdate(frames, memory, entries, owner);
     validator = new TableValidator(frames, memory, entries, owner, slots);
     frames.validator(owner, validator);

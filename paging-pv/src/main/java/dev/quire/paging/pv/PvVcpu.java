@@ -17,7 +17,6 @@ import org.jspecify.annotations.Nullable;
 /** What the guest interface keeps for one vCPU. Used by the thread that runs it. */
 final class PvVcpu {
   private static final int LEVELS = 4;
-  private static final int INDEX_BITS = 9;
 
   private final PvDomain domain;
   private final Vcpu vcpu;
@@ -144,8 +143,8 @@ final class PvVcpu {
     return slot == FrameMapper.NONE ? 0 : vcpu.domain().machine().memory().load(slot, Long.BYTES);
   }
 
-  private static int index(@Gva long linear, int level) {
-    return (int) (linear >>> Addresses.PAGE_SHIFT + INDEX_BITS * (level - 1))
-        & EntryRules.SLOTS - 1;
+  private int index(@Gva long linear, int level) {
+    int bits = Integer.numberOfTrailingZeros(domain.slots());
+    return (int) (linear >>> Addresses.PAGE_SHIFT + bits * (level - 1)) & domain.slots() - 1;
   }
 }

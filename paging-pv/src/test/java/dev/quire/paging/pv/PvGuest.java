@@ -146,7 +146,7 @@ final class PvGuest {
     return domain.vcpu(number);
   }
 
-  long call(int vcpu, Hypercalls.Number number, long... arguments) {
+  long call(int vcpu, Hypercalls.CallNumber number, long... arguments) {
     long[] all = java.util.Arrays.copyOf(arguments, 5);
     block.clear();
     int at = block.hypercall(number.number(), all[0], all[1], all[2], all[3], all[4]);
@@ -166,7 +166,7 @@ final class PvGuest {
   long mmuUpdate(int vcpu, long page, long domain, long... requests) {
     fill(vcpu, page, requests);
     return call(
-        vcpu, Hypercalls.Number.MMU_UPDATE, va(page), requests.length / 2, done(page), domain);
+        vcpu, Hypercalls.CallNumber.MMU_UPDATE, va(page), requests.length / 2, done(page), domain);
   }
 
   long mmuUpdate(long page, long... requests) {
@@ -185,7 +185,7 @@ final class PvGuest {
   long extended(int vcpu, long page, long domain, long[] requests) {
     fill(vcpu, page, requests);
     return call(
-        vcpu, Hypercalls.Number.MMUEXT_OP, va(page), requests.length / 3, done(page), domain);
+        vcpu, Hypercalls.CallNumber.MMUEXT_OP, va(page), requests.length / 3, done(page), domain);
   }
 
   long pin(long page, long gfn, int level) {
@@ -198,7 +198,7 @@ final class PvGuest {
 
   /** {@code update_va_mapping} with a local INVLPG. */
   long remap(int vcpu, @Gva long linear, long entry) {
-    return call(vcpu, Hypercalls.Number.UPDATE_VA_MAPPING, linear, entry, 2);
+    return call(vcpu, Hypercalls.CallNumber.UPDATE_VA_MAPPING, linear, entry, 2);
   }
 
   /** Makes a page of the guest's read-only in its own mapping, so that it can become a table. */

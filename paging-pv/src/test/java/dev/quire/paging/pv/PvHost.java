@@ -10,6 +10,7 @@ import dev.quire.api.domain.GuestPolicy;
 import dev.quire.api.domain.Hypervisor;
 import dev.quire.api.domain.InterfaceDomain;
 import dev.quire.api.domain.Pagetables;
+import dev.quire.api.hw.Cpu;
 import dev.quire.api.hw.Machine;
 import dev.quire.api.hw.MachineSpec;
 import dev.quire.api.hw.MachineSpec.Ram;
@@ -18,7 +19,9 @@ import dev.quire.api.x86.CpuProfile;
 import dev.quire.hw.machine.X86MachineFactory;
 import dev.quire.hypervisor.StandardHypervisorFactory;
 import java.util.List;
+import java.util.Set;
 import java.util.function.Supplier;
+import java.util.function.UnaryOperator;
 
 /** A machine with TLBs, a hypervisor on it, and PV guests. */
 final class PvHost {
@@ -27,9 +30,15 @@ final class PvHost {
   final Machine machine;
   final Hypervisor hypervisor;
 
+  /** A host whose CPUs do all that they are told. */
   PvHost() {
+    this(Set.of());
+  }
+
+  /** A host whose CPUs do not do what these methods of {@link Cpu} ask for. */
+  PvHost(Set<String> ignored) {
     MachineSpec bare = MachineSpec.bare(CpuProfile.full(CpuProfile.Vendor.INTEL, 40));
-    machine =
+    Machine real =
         new X86MachineFactory()
             .create(
                 new MachineSpec(
@@ -40,7 +49,24 @@ final class PvHost {
                     null,
                     1,
                     false));
+    machine = deaf(real, ignored);
     hypervisor = new StandardHypervisorFactory().create(machine);
+  }
+
+  private static Machine deaf(Machine real, Set<String> ignored) {
+    Cpu[] cpus = new Cpu[CPUS];
+    for (int number = 0; number < CPUS; number++) {
+      cpus[number] =
+          Seam.between(
+              Cpu.class,
+              real.cpu(number),
+              (method, arguments, call) -> ignored.contains(method) ? null : call.call());
+    }
+    return Seam.between(
+        Machine.class,
+        real,
+        (method, arguments, call) ->
+            method.equals("cpu") ? cpus[(Integer) arguments[0]] : call.call());
   }
 
   PvGuest guest(int vcpus, long frames) {
@@ -54,12 +80,23 @@ final class PvHost {
   /** A guest whose calls stop when they are told to. */
   PvGuest guest(int vcpus, long frames, GuestPolicy policy, Supplier<Patience> patience) {
     DomainSpec spec = DomainSpec.hvm(vcpus, frames);
-    Domain domain = hypervisor.createDomain(new PvBackend(), spec, new Impatient(patience), policy);
+    return guest(spec, policy, patience, UnaryOperator.identity());
+  }
+
+  /** A guest whose interface sees another host. */
+  PvGuest guest(
+      DomainSpec spec,
+      GuestPolicy policy,
+      Supplier<Patience> patience,
+      UnaryOperator<DomainHost> seen) {
+    Domain domain =
+        hypervisor.createDomain(new PvBackend(), spec, new Impatient(patience, seen), policy);
     return new PvGuest(domain);
   }
 
   /** The interface with another idea of how long calls may take. */
-  private record Impatient(Supplier<Patience> patience) implements GuestInterface {
+  private record Impatient(Supplier<Patience> patience, UnaryOperator<DomainHost> seen)
+      implements GuestInterface {
     @Override
     public String name() {
       return "pv";
@@ -78,7 +115,7 @@ final class PvHost {
 
     @Override
     public InterfaceDomain take(DomainHost host) {
-      PvDomain domain = new PvDomain(host, patience);
+      PvDomain domain = new PvDomain(seen.apply(host), patience);
       new DomainBuilder(domain).build();
       return domain;
     }

@@ -42,9 +42,20 @@ final class PvWorld {
 
   /** Frames 0 to {@code count} - 1 are the domain's; tables have {@code slots} entries. */
   PvWorld(int count, int slots, GuestPolicy policy, BooleanSupplier yields) {
+    this(count, slots, policy, yields, EntryMasks.XEN, detached(count));
+  }
+
+  /** The same with masks and a frame table of one's own. */
+  PvWorld(
+      int count,
+      int slots,
+      GuestPolicy policy,
+      BooleanSupplier yields,
+      EntryMasks masks,
+      FrameTable frames) {
     this.slots = slots;
-    frames = new StandardHypervisorFactory().frameTable(Addresses.mfn(count));
-    tables = new PvPagetables(frames, memory, policy, GUEST, slots);
+    this.frames = frames;
+    tables = new PvPagetables(frames, memory, policy, GUEST, slots, masks);
     work = new PagingWork(yields);
     other = new PagingWork(yields);
     for (int mfn = 0; mfn < count; mfn++) {
@@ -55,6 +66,10 @@ final class PvWorld {
   /** A world of whole tables that never yields. */
   static PvWorld of(int count) {
     return new PvWorld(count, EntryRules.SLOTS, GuestPolicy.PLAIN, () -> false);
+  }
+
+  static FrameTable detached(int count) {
+    return new StandardHypervisorFactory().frameTable(Addresses.mfn(count));
   }
 
   static long entry(long mfn, long flags) {

@@ -19,7 +19,7 @@ import dev.quire.api.hw.Operation.Kind;
 import dev.quire.api.paging.BackendUnavailableException;
 import dev.quire.api.x86.ErrorCode;
 import dev.quire.api.x86.Vector;
-import dev.quire.paging.pv.Hypercalls.Number;
+import dev.quire.paging.pv.Hypercalls.CallNumber;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.charset.StandardCharsets;
@@ -165,7 +165,7 @@ class RunningGuestTest {
     assertThat(guest.mmuUpdate(0, LIST, 99, 0, 0)).isEqualTo(-3);
     assertThat(guest.refusal()).isEqualTo(PvRule.NO_SUCH_DOMAIN);
     assertThat(guest.mmuUpdate(0, LIST, guest.domain.id(), 0, 0)).isEqualTo(-3);
-    assertThat(guest.call(0, Number.MMU_UPDATE, 0x10, 1, 0, Batch.DOMID_SELF)).isEqualTo(-14);
+    assertThat(guest.call(0, CallNumber.MMU_UPDATE, 0x10, 1, 0, Batch.DOMID_SELF)).isEqualTo(-14);
     assertThat(guest.refusal()).isEqualTo(PvRule.POINTER);
     assertThat(guest.mmuUpdate(LIST, guest.slot(guest.bootTable(4), 258), 0)).isEqualTo(EINVAL);
     assertThat(guest.refusal()).isEqualTo(PvRule.HYPERVISOR_SLOT);
@@ -239,10 +239,10 @@ class RunningGuestTest {
     guest.load(0, va(A));
     guest.load(1, va(A));
     long entry = guest.entry(B, PRESENT);
-    assertThat(guest.call(0, Number.UPDATE_VA_MAPPING, va(A), entry, 2)).isZero();
+    assertThat(guest.call(0, CallNumber.UPDATE_VA_MAPPING, va(A), entry, 2)).isZero();
     assertThat(guest.load(0, va(A))).isEqualTo(0xb);
     assertThat(guest.load(1, va(A))).as("another CPU, not flushed").isZero();
-    assertThat(guest.call(0, Number.UPDATE_VA_MAPPING, va(A), entry, 2 | 4)).isZero();
+    assertThat(guest.call(0, CallNumber.UPDATE_VA_MAPPING, va(A), entry, 2 | 4)).isZero();
     assertThat(guest.load(1, va(A))).isEqualTo(0xb);
   }
 
@@ -306,14 +306,14 @@ class RunningGuestTest {
     guest.copyRoot(A, LIST);
     assertThat(guest.extended(LIST, 15, guest.mfn(A))).isZero();
     guest.fill(0, B, 0x1234, 0, 0, 0, 0, 0xe033, 0, 0, 0xe02b);
-    assertThat(guest.call(0, Number.IRET, va(B))).isEqualTo(0x1234);
+    assertThat(guest.call(0, CallNumber.IRET, va(B))).isEqualTo(0x1234);
     assertThat(guest.vcpu(0).control().registers().cr3).isEqualTo(guest.entry(A, 0));
     assertThat(guest.access(0, Addresses.gva(0x5000), true, true)).isEqualTo(RunResult.FAULT);
     assertThat(guest.vcpu(0).faultErrorCode()).isEqualTo(ErrorCode.U | ErrorCode.W);
     assertThat(guest.vcpu(0).control().registers().cr3)
         .as("a fault enters the kernel")
         .isEqualTo(guest.entry(guest.bootTable(4), 0));
-    guest.call(0, Number.IRET, va(B));
+    guest.call(0, CallNumber.IRET, va(B));
     assertThat(guest.control(0, Kind.HYPERCALL, 0)).isEqualTo(RunResult.DONE);
     assertThat(guest.pv.vcpu(0).roots().isInKernel()).as("a system call enters it too").isTrue();
     assertThat(guest.extended(LIST, 15, 0)).isZero();
@@ -341,22 +341,22 @@ class RunningGuestTest {
   void gdtFramesAreTakenAllOrNone() {
     guest.protect(A);
     guest.fill(0, C, guest.mfn(A), guest.mfn(B));
-    assertThat(guest.call(0, Number.SET_GDT, va(C), 600)).isEqualTo(EINVAL);
+    assertThat(guest.call(0, CallNumber.SET_GDT, va(C), 600)).isEqualTo(EINVAL);
     assertThat(guest.typeCount(A)).isZero();
     guest.protect(B);
-    assertThat(guest.call(0, Number.SET_GDT, va(C), 600)).isZero();
+    assertThat(guest.call(0, CallNumber.SET_GDT, va(C), 600)).isZero();
     assertThat(guest.type(B)).isEqualTo(FrameType.SEG_DESC);
     assertThat(guest.remap(0, va(A), guest.entry(A, WRITABLE))).isEqualTo(-16);
-    assertThat(guest.call(0, Number.SET_GDT, va(C), 7169)).isEqualTo(EINVAL);
+    assertThat(guest.call(0, CallNumber.SET_GDT, va(C), 7169)).isEqualTo(EINVAL);
     long code = 0x00af9b000000ffffL;
     long slot = guest.slot(A, 3);
-    assertThat(guest.call(0, Number.UPDATE_DESCRIPTOR, slot, code)).isZero();
+    assertThat(guest.call(0, CallNumber.UPDATE_DESCRIPTOR, slot, code)).isZero();
     assertThat(guest.load(0, va(A, 3)) >>> 45 & 3).as("the guest's ring").isEqualTo(3);
     long taskGate = 1L << 47 | 5L << 40;
-    assertThat(guest.call(0, Number.UPDATE_DESCRIPTOR, slot, taskGate)).isEqualTo(EINVAL);
+    assertThat(guest.call(0, CallNumber.UPDATE_DESCRIPTOR, slot, taskGate)).isEqualTo(EINVAL);
     assertThat(guest.refusal()).isEqualTo(PvRule.DESCRIPTOR);
-    assertThat(guest.call(0, Number.UPDATE_DESCRIPTOR, slot + 4, code)).isEqualTo(EINVAL);
-    assertThat(guest.call(0, Number.SET_GDT, va(C), 0)).isZero();
+    assertThat(guest.call(0, CallNumber.UPDATE_DESCRIPTOR, slot + 4, code)).isEqualTo(EINVAL);
+    assertThat(guest.call(0, CallNumber.SET_GDT, va(C), 0)).isZero();
     guest.unprotect(A);
   }
 
@@ -382,7 +382,7 @@ class RunningGuestTest {
   @Test
   void storesToLevel1TablesAreEmulatedOnRequest() {
     long table = guest.bootTable(1);
-    assertThat(guest.call(0, Number.VM_ASSIST, 0, 2)).isZero();
+    assertThat(guest.call(0, CallNumber.VM_ASSIST, 0, 2)).isZero();
     assertThat(guest.store(0, va(table, A), guest.entry(A, PRESENT))).isEqualTo(RunResult.DONE);
     assertThat(guest.typeCount(A)).isZero();
     long other = guest.load(0, va(table, B));
@@ -398,16 +398,16 @@ class RunningGuestTest {
   @Test
   void storesThatAreRefusedAreTheGuestsPageFault() {
     long table = guest.bootTable(1);
-    guest.call(0, Number.VM_ASSIST, 0, 2);
+    guest.call(0, CallNumber.VM_ASSIST, 0, 2);
     assertThat(guest.store(0, va(table, A), guest.entry(table, WRITABLE)))
         .isEqualTo(RunResult.FAULT);
     assertThat(guest.refusal()).isEqualTo(PvRule.TYPE_IN_USE);
     assertThat(guest.store(0, va(guest.bootTable(2)), 0)).isEqualTo(RunResult.FAULT);
     assertThat(guest.store(0, Addresses.gva(va(table, A) + 4), 8, 0)).isEqualTo(RunResult.FAULT);
-    assertThat(guest.call(0, Number.VM_ASSIST, 1, 2)).isZero();
+    assertThat(guest.call(0, CallNumber.VM_ASSIST, 1, 2)).isZero();
     assertThat(guest.store(0, va(table, A), 0)).isEqualTo(RunResult.FAULT);
-    assertThat(guest.call(0, Number.VM_ASSIST, 0, 4)).isEqualTo(EINVAL);
-    assertThat(guest.call(0, Number.VM_ASSIST, 7, 2)).isEqualTo(-38);
+    assertThat(guest.call(0, CallNumber.VM_ASSIST, 0, 4)).isEqualTo(EINVAL);
+    assertThat(guest.call(0, CallNumber.VM_ASSIST, 7, 2)).isEqualTo(-38);
   }
 
   // ---- multicall, memory_op ----
@@ -417,12 +417,12 @@ class RunningGuestTest {
     guest.fill(0, B, 0xbb);
     guest.fill(0, LIST, 14, 0, va(A), guest.entry(B, PRESENT), 2, 0, 0, 0);
     fillSecond(21, 9, 9);
-    assertThat(guest.call(0, Number.MULTICALL, va(LIST), 2)).isZero();
+    assertThat(guest.call(0, CallNumber.MULTICALL, va(LIST), 2)).isZero();
     assertThat(guest.load(0, va(LIST, 1))).isZero();
     assertThat(guest.load(0, va(LIST, 9))).isEqualTo(EINVAL);
     assertThat(guest.load(0, va(A))).isEqualTo(0xbb);
     fillSecond(13, va(LIST), 1);
-    assertThat(guest.call(0, Number.MULTICALL, va(LIST), 2)).isZero();
+    assertThat(guest.call(0, CallNumber.MULTICALL, va(LIST), 2)).isZero();
     assertThat(guest.load(0, va(LIST, 9))).as("one in another").isEqualTo(EINVAL);
   }
 
@@ -437,11 +437,11 @@ class RunningGuestTest {
     assertThat(guest.remap(0, va(A), 0)).isZero();
     long gone = guest.mfn(A);
     reservation(gone);
-    assertThat(guest.call(0, Number.MEMORY_OP, 1, va(LIST))).isOne();
+    assertThat(guest.call(0, CallNumber.MEMORY_OP, 1, va(LIST))).isOne();
     assertThat(guest.frames().owner(Addresses.mfn(gone))).isEqualTo(-1);
-    assertThat(guest.call(0, Number.MEMORY_OP, 1, va(LIST))).as("gone already").isZero();
+    assertThat(guest.call(0, CallNumber.MEMORY_OP, 1, va(LIST))).as("gone already").isZero();
     reservation(A);
-    assertThat(guest.call(0, Number.MEMORY_OP, 6, va(LIST))).isOne();
+    assertThat(guest.call(0, CallNumber.MEMORY_OP, 6, va(LIST))).isOne();
     long come = guest.load(0, va(B));
     assertThat(guest.frames().owner(Addresses.mfn(come))).isEqualTo(guest.domain.id());
     assertThat(guest.host().machineToPhysical(Addresses.mfn(come))).isEqualTo(A);
