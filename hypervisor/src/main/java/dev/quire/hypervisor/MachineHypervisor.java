@@ -3,6 +3,7 @@ package dev.quire.hypervisor;
 
 import dev.quire.api.domain.Domain;
 import dev.quire.api.domain.DomainSpec;
+import dev.quire.api.domain.FrameTable;
 import dev.quire.api.domain.GuestInterface;
 import dev.quire.api.domain.GuestPolicy;
 import dev.quire.api.domain.Hypervisor;
@@ -34,7 +35,7 @@ final class MachineHypervisor implements Hypervisor {
   @Override
   public synchronized Domain createDomain(
       PagingBackend backend, DomainSpec spec, GuestInterface guest, GuestPolicy policy) {
-    TypedMemory typed = frames.typed(scheduler.shootdown(), this::typeChanged);
+    TypedMemory typed = typed();
     return create(
         backend,
         spec,
@@ -43,6 +44,15 @@ final class MachineHypervisor implements Hypervisor {
           InterfaceHost host = new InterfaceHost(domain, domains, typed, scheduler, policy);
           domain.guestInterface(guest.take(host));
         });
+  }
+
+  private TypedMemory typed() {
+    return frames.typed(scheduler.shootdown(), this::typeChanged);
+  }
+
+  @Override
+  public FrameTable frames() {
+    return typed().frames();
   }
 
   private Domain create(

@@ -40,6 +40,9 @@ public interface Hypervisor {
    */
   void swap(Domain domain, PagingBackend backend);
 
+  /** Owners, references and types of the frames of domains that have a guest interface. */
+  FrameTable frames();
+
   /** Ends a domain and takes its memory back. */
   void destroy(Domain domain);
 }

@@ -91,7 +91,8 @@ final class FrameRecords {
     int at = (int) (mfn >>> RUN_SHIFT);
     long[] run = runs.get(at);
     while (run == null) {
-      long[] fresh = new long[RUN * WORDS];
+      int frames = (int) Math.min(RUN, end - ((long) at << RUN_SHIFT));
+      long[] fresh = new long[frames * WORDS];
       for (int i = OWNER; i < fresh.length; i += WORDS) {
         fresh[i] = initial(OWNER);
       }

@@ -20,6 +20,7 @@ import picocli.CommandLine.Spec;
       ReplayCommand.class,
       ConformCommand.class,
       AuditCommand.class,
+      TortureCommand.class,
       BackendsCommand.class,
       ExplainCommand.class,
       GenerateCompletion.class

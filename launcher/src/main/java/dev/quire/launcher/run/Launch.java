@@ -26,6 +26,7 @@ import dev.quire.launcher.host.PluginHost;
 import dev.quire.launcher.host.Provider;
 import dev.quire.launcher.host.ServiceType;
 import dev.quire.launcher.host.Slot;
+import dev.quire.launcher.torture.PvTorture;
 import dev.quire.launcher.xen.XenRecords;
 import java.util.ArrayList;
 import java.util.List;
@@ -141,15 +142,34 @@ public final class Launch implements AutoCloseable {
    * @throws InputException if no bundle that was started provides PV guests
    */
   public XenRecords xenRecords() {
-    HypervisorFactory hypervisor = hypervisors();
-    List<Provider<GuestInterface>> pv =
-        host.providers(ServiceType.GUEST_INTERFACE).stream()
-            .filter(it -> it.name().equals("pv"))
-            .toList();
-    if (pv.isEmpty()) {
-      throw new InputException("no bundle that was started provides the guest interface \"pv\"");
+    return new XenRecords(machines(), hypervisors(), pv(ServiceType.GUEST_INTERFACE));
+  }
+
+  /**
+   * Two PV domains against each other.
+   *
+   * @throws InputException if no bundle that was started provides PV guests
+   */
+  public PvTorture pvTorture(long seed) {
+    GuestInterface guest = pv(ServiceType.GUEST_INTERFACE);
+    return new PvTorture(machines(), hypervisors(), guest, pv(ServiceType.BACKEND), seed);
+  }
+
+  private <T> T pv(ServiceType<T> type) {
+    T provider = named(type, "pv");
+    if (provider == null) {
+      throw new InputException(
+          "no bundle that was started provides the " + type.title() + " \"pv\"");
     }
-    return new XenRecords(machines(), hypervisor, pv.get(0).service());
+    return provider;
+  }
+
+  private <T> @Nullable T named(ServiceType<T> type, String name) {
+    return host.providers(type).stream()
+        .filter(it -> it.name().equals(name))
+        .map(Provider::service)
+        .findFirst()
+        .orElse(null);
   }
 
   /**
@@ -233,11 +253,11 @@ public final class Launch implements AutoCloseable {
     if (name.value().equals(DomainSettings.HVM)) {
       return null;
     }
-    return host.providers(ServiceType.GUEST_INTERFACE).stream()
-        .filter(it -> it.name().equals(name.value()))
-        .map(Provider::service)
-        .findFirst()
-        .orElseThrow(() -> Missing.of(host, ServiceType.GUEST_INTERFACE, name));
+    GuestInterface guest = named(ServiceType.GUEST_INTERFACE, name.value());
+    if (guest == null) {
+      throw Missing.of(host, ServiceType.GUEST_INTERFACE, name);
+    }
+    return guest;
   }
 
   private <T> T require(Slot<T> slot, ServiceType<T> type, Setting<String> name) {

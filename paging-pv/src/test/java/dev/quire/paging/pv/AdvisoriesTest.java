@@ -1,11 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.quire.paging.pv;
 
+import static dev.quire.paging.pv.Defects.FRAMES;
+import static dev.quire.paging.pv.Defects.NEVER;
+import static dev.quire.paging.pv.Defects.NONE;
+import static dev.quire.paging.pv.Defects.findsTheDefect;
+import static dev.quire.paging.pv.Defects.finish;
+import static dev.quire.paging.pv.Defects.fixed;
+import static dev.quire.paging.pv.Defects.holds;
+import static dev.quire.paging.pv.Defects.with;
 import static dev.quire.paging.pv.PvWorld.RO;
 import static dev.quire.paging.pv.PvWorld.RW;
 import static dev.quire.paging.pv.PvWorld.entry;
 import static org.assertj.core.api.Assertions.assertThat;
-import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.quire.api.address.Addresses;
 import dev.quire.api.address.Mfn;
@@ -17,64 +24,12 @@ import dev.quire.api.domain.FrameWords;
 import dev.quire.api.domain.GuestPolicy;
 import dev.quire.api.domain.PagingWork;
 import dev.quire.api.x86.PageEntry;
-import dev.quire.hypervisor.frames.FlushClock;
-import dev.quire.hypervisor.frames.MachineFrameTable;
-import java.util.concurrent.atomic.AtomicInteger;
-import java.util.function.BooleanSupplier;
 import java.util.function.Consumer;
 import java.util.function.Function;
 import org.junit.jupiter.api.Test;
 
-/**
- * Security advisories on the types of frames, each by its number. Where a defect is given, the same
- * check is made with it, to see that the check finds what the advisory was about.
- */
+/** Security advisories on entries, ownership and types of frames, each by its number. */
 class AdvisoriesTest {
-  private static final int FRAMES = 16;
-  private static final BooleanSupplier NEVER = () -> false;
-  private static final long NONE = FrameTable.NO_PARENT;
-
-  private static PvWorld fixed(BooleanSupplier yields) {
-    return new PvWorld(FRAMES, 512, GuestPolicy.PLAIN, yields);
-  }
-
-  private static PvWorld with(Seam.Defect defect, BooleanSupplier yields) {
-    FrameTable real = PvWorld.detached(FRAMES);
-    FrameTable broken = Seam.between(FrameTable.class, real, defect);
-    return new PvWorld(FRAMES, 512, GuestPolicy.PLAIN, yields, EntryMasks.XEN, broken);
-  }
-
-  private static PvWorld with(EntryMasks masks) {
-    return new PvWorld(FRAMES, 512, GuestPolicy.PLAIN, NEVER, masks, PvWorld.detached(FRAMES));
-  }
-
-  private static void holds(PvWorld world, Consumer<PvWorld> check) {
-    check.accept(world);
-    assertThat(world.audit()).isEmpty();
-  }
-
-  /** The check, on what is right and on what is not. */
-  private static void findsTheDefect(PvWorld right, PvWorld broken, Consumer<PvWorld> check) {
-    holds(right, check);
-    assertThatThrownBy(() -> holds(broken, check))
-        .as("the defect")
-        .isInstanceOfAny(AssertionError.class, IllegalStateException.class);
-  }
-
-  /** A world that yields at the so-manieth question, once; told by how many were asked. */
-  private static final class Once implements BooleanSupplier {
-    private int left;
-
-    Once(int questions) {
-      left = questions;
-    }
-
-    @Override
-    public boolean getAsBoolean() {
-      return left-- == 0;
-    }
-  }
-
   // ---- parsing and ownership ----
 
   @Test
@@ -195,10 +150,6 @@ class AdvisoriesTest {
     }
   }
 
-  private static void finish(PvWorld world) {
-    assertThat(world.work.finish(world.frames)).isEqualTo(Errno.OK);
-  }
-
   @Test
   void xsa240linearTablesMakeNoChains() {
     FrameTable real = PvWorld.detached(FRAMES);
@@ -229,142 +180,6 @@ class AdvisoriesTest {
     long type = real.typeWord(mfn) & FrameWords.TYPE;
     return real.get(mfn, (Integer) arguments[2])
         && real.getType(mfn, type, new PagingWork(NEVER)).isOk();
-  }
-
-  // ---- preemption ----
-
-  @Test
-  void xsa045andXsa290longCallsStopAndGetOn() {
-    Consumer<PvWorld> check =
-        world -> {
-          for (int table = 0; table < 4; table++) {
-            world.write(8, table, entry(table, RW));
-          }
-          world.write(9, 0, entry(8, RW));
-          int stops = 0;
-          while (world.pin(9, 3) == Errno.ERESTART) {
-            stops++;
-            assertThat(world.audit()).isEmpty();
-          }
-          assertThat(stops).as("stops").isGreaterThan(500);
-          assertThat(world.type(9)).isEqualTo(FrameType.L3);
-        };
-    findsTheDefect(fixed(() -> true), fixed(NEVER), check);
-  }
-
-  @Test
-  void xsa058aPinThatFailsAfterItWasPreemptedLeavesNoReference() {
-    AtomicInteger puts = new AtomicInteger();
-    Seam.Defect forgets =
-        (method, arguments, call) ->
-            method.equals("put") && puts.getAndIncrement() == 0 ? null : call.call();
-    findsTheDefect(
-        fixed(new Once(2)),
-        with(forgets, new Once(2)),
-        world -> {
-          for (int slot = 0; slot < 4; slot++) {
-            world.write(8, slot, entry(slot, RW));
-          }
-          world.write(3, 0, entry(3, RW)); // the last child cannot be a level-1 table
-          assertThat(world.pin(8, 2)).isEqualTo(Errno.ERESTART);
-          assertThat(world.pin(8, 2)).isEqualTo(Errno.EBUSY);
-          finish(world);
-          for (int mfn = 0; mfn < FRAMES; mfn++) {
-            assertThat(world.count(mfn)).isOne();
-            assertThat(world.typeCount(mfn)).isZero();
-          }
-        });
-  }
-
-  @Test
-  void xsa299theChildAtWhichWorkStoppedIsNotForgotten() {
-    Seam.Defect forgets =
-        (method, arguments, call) -> {
-          if (method.equals("progress")) {
-            arguments[2] = false;
-          }
-          return call.call();
-        };
-    Consumer<PvWorld> check =
-        world -> {
-          deep(world);
-          int rounds = 0;
-          while (world.pin(10, 4) == Errno.ERESTART && rounds++ < 10_000) {
-            assertThat(world.audit()).isEmpty();
-          }
-          assertThat(world.unpin(10)).isEqualTo(Errno.OK);
-          while (world.work.finish(world.frames) == Errno.ERESTART && rounds++ < 10_000) {
-            assertThat(world.audit()).isEmpty();
-          }
-          assertThat(world.typeCount(0)).isZero();
-        };
-    for (int every = 1; every < 7; every++) {
-      int step = every;
-      AtomicInteger right = new AtomicInteger();
-      holds(fixed(() -> right.incrementAndGet() % step == 0), check);
-    }
-    AtomicInteger wrong = new AtomicInteger();
-    PvWorld broken = with(forgets, () -> wrong.incrementAndGet() % 3 == 0);
-    assertThatThrownBy(() -> holds(broken, check))
-        .isInstanceOfAny(AssertionError.class, IllegalStateException.class);
-  }
-
-  /** Tables 10 (level 4), 9, 8 with four level-1 tables in the last slots. */
-  private static void deep(PvWorld world) {
-    world.write(10, 0, entry(9, RW));
-    world.write(9, 1, entry(8, RW));
-    for (int table = 0; table < 4; table++) {
-      world.write(8, table * 2, entry(table, RW));
-    }
-  }
-
-  @Test
-  void xsa309theLinearCountOutlivesAResumption() {
-    PvWorld world = fixed(new Once(3));
-    assertThat(world.pin(9, 2)).isEqualTo(Errno.ERESTART);
-    assertThat(world.pin(9, 2)).isEqualTo(Errno.OK);
-    AtomicInteger asked = new AtomicInteger();
-    PagingWork hasty = new PagingWork(() -> asked.incrementAndGet() == 4);
-    world.write(8, 1, entry(9, RO));
-    assertThat(world.tables.pin(Addresses.mfn(8), 2, hasty)).isEqualTo(Errno.ERESTART);
-    assertThat(world.frames.linear(Addresses.mfn(8))).isOne();
-    assertThat(world.tables.pin(Addresses.mfn(8), 2, hasty)).isEqualTo(Errno.OK);
-    assertThat(world.frames.linear(Addresses.mfn(8))).isOne();
-    assertThat(world.frames.linear(Addresses.mfn(9))).isEqualTo(-1);
-    assertThat(world.audit()).isEmpty();
-  }
-
-  @Test
-  void xsa310aTearDownThatStopsKeepsWhatItHolds() {
-    FrameTable real = PvWorld.detached(FRAMES);
-    FrameTable broken =
-        Seam.between(
-            FrameTable.class,
-            real,
-            (method, arguments, call) -> {
-              Object result = call.call();
-              if (method.equals("putType") && result == Errno.ERESTART) {
-                real.put(Addresses.mfn((Long) arguments[0])); // what the partial state should hold
-              }
-              return result;
-            });
-    Consumer<PvWorld> check =
-        world -> {
-          deep(world);
-          assertThat(world.tables.pin(Addresses.mfn(10), 4, new PagingWork(NEVER)))
-              .isEqualTo(Errno.OK);
-          assertThat(world.unpin(10)).isEqualTo(Errno.OK);
-          int stops = 0;
-          do {
-            assertThat(world.audit()).isEmpty();
-            stops++;
-          } while (world.work.finish(world.frames) == Errno.ERESTART);
-          assertThat(stops).isGreaterThan(100);
-        };
-    findsTheDefect(
-        fixed(() -> true),
-        new PvWorld(FRAMES, 512, GuestPolicy.PLAIN, () -> true, EntryMasks.XEN, broken),
-        check);
   }
 
   // ---- owners ----
@@ -489,106 +304,5 @@ class AdvisoriesTest {
 
   private static boolean nonCoherent(PvWorld world, long mfn) {
     return (world.frames.typeWord(Addresses.mfn(mfn)) & FrameWords.NON_COHERENT) != 0;
-  }
-
-  // ---- commit, then flush ----
-
-  @Test
-  void xsa401theTypeIsCommittedBeforeAnybodyFlushes() {
-    check401(false);
-    assertThatThrownBy(() -> check401(true)).isInstanceOf(AssertionError.class);
-  }
-
-  /**
-   * While one CPU makes frame 9 a table, another tries to get a writable translation of it, at the
-   * moment at which TLBs are flushed. What it gets after the flush would stay.
-   */
-  private static void check401(boolean flushesFirst) {
-    PvWorld[] world = new PvWorld[1];
-    boolean[] attack = {false};
-    int[] stale = {0};
-    Runnable flushed =
-        () -> {
-          stale[0] = 0;
-          if (attack[0]) {
-            attack[0] = false;
-            Errno mapped = update(world[0], entry(9, RW));
-            stale[0] = mapped.isOk() ? 1 : 0; // a CPU uses it and so caches it
-            update(world[0], 0);
-          }
-        };
-    FrameTable real =
-        MachineFrameTable.of(
-            Addresses.mfn(FRAMES),
-            new FlushClock(2),
-            (owner, stamp, fromTable) -> {
-              if (!flushesFirst) {
-                flushed.run();
-              }
-            },
-            freed -> {});
-    long table = FrameWords.of(FrameType.L1);
-    FrameTable seen =
-        Seam.between(
-            FrameTable.class,
-            real,
-            (method, arguments, call) -> {
-              if (flushesFirst && method.equals("getType") && (Long) arguments[1] == table) {
-                flushed.run();
-              }
-              return call.call();
-            });
-    world[0] = new PvWorld(FRAMES, 512, GuestPolicy.PLAIN, NEVER, EntryMasks.XEN, seen);
-    world[0].tree();
-    assertThat(world[0].update(0, 1, entry(9, RW))).isEqualTo(Errno.OK);
-    assertThat(world[0].update(0, 1, 0)).isEqualTo(Errno.OK);
-    attack[0] = true;
-    assertThat(world[0].pin(9, 1)).isEqualTo(Errno.OK);
-    assertThat(stale[0]).as("writable translations of a table").isZero();
-    assertThat(world[0].audit()).isEmpty();
-  }
-
-  private static Errno update(PvWorld world, long value) {
-    @Mfn long table = Addresses.mfn(0);
-    return world.tables.update(
-        Addresses.mfnToMaddr(table, 8), value, false, PvWorld.GUEST, world.other);
-  }
-
-  @Test
-  void xsa408flushesAreDecidedByTheOldType() {
-    int[] flushes = {0};
-    FrameTable frames =
-        MachineFrameTable.of(
-            Addresses.mfn(FRAMES),
-            new FlushClock(2),
-            (owner, stamp, fromTable) -> flushes[0]++,
-            freed -> {});
-    PvWorld world = new PvWorld(FRAMES, 512, GuestPolicy.PLAIN, NEVER, EntryMasks.XEN, frames);
-    world.tree();
-    world.update(0, 1, entry(9, RW));
-    world.update(0, 1, 0);
-    int before = flushes[0];
-    assertThat(world.pin(9, 1)).isEqualTo(Errno.OK);
-    assertThat(flushes[0] - before).as("writable to table").isOne();
-    world.unpin(9);
-    assertThat(world.pin(9, 1)).isEqualTo(Errno.OK);
-    assertThat(flushes[0] - before).as("the same type again").isOne();
-  }
-
-  @Test
-  void xsa241stampsAndFlushesAreOrdered() {
-    FlushClock clock = new FlushClock(1);
-    int stamp = clock.now();
-    assertThat(clock.mayHold(0, stamp)).as("never flushed").isTrue();
-    int round = clock.tick();
-    assertThat(clock.mayHold(0, stamp)).as("begun is not done").isTrue();
-    clock.flushed(0, round);
-    assertThat(clock.mayHold(0, stamp)).isFalse();
-    assertThat(clock.mayHold(0, clock.now())).as("stamped since").isTrue();
-    clock.set(-1);
-    assertThat(clock.tick()).as("wrapped").isZero();
-    assertThat(clock.mayHold(0, stamp)).as("everybody is suspect").isTrue();
-    clock.restart();
-    assertThat(clock.mayHold(0, clock.now())).isTrue();
   }
 }

@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.quire.launcher.torture;
+
+import dev.quire.api.domain.DomainSpec;
+import dev.quire.api.domain.GuestInterface;
+import dev.quire.api.domain.GuestPolicy;
+import dev.quire.api.domain.Hypervisor;
+import dev.quire.api.domain.HypervisorFactory;
+import dev.quire.api.hw.Machine;
+import dev.quire.api.hw.MachineFactory;
+import dev.quire.api.hw.MachineSpec;
+import dev.quire.api.hw.MachineSpec.Ram;
+import dev.quire.api.paging.PagingBackend;
+import dev.quire.api.x86.CpuProfile;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.TreeMap;
+import java.util.function.LongConsumer;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Makes random steps of two PV domains until something is wrong or they are all made. Now and then
+ * the world ends and another begins, since domains that do anything soon have no memory left to do
+ * it with. What is wrong is told with as few steps as still show it.
+ */
+public final class PvTorture {
+  /** Steps in worlds that are gone through again if something is wrong in them. */
+  private static final int LIFE = 4_000;
+
+  private static final int AUDIT_EVERY = 500;
+  private static final int CPUS = 2;
+  private static final long MEMORY = 2L << 20;
+
+  private final MachineFactory machines;
+  private final HypervisorFactory hypervisors;
+  private final GuestInterface guest;
+  private final PagingBackend backend;
+  private final long seed;
+  private final Map<String, Long> counts = new TreeMap<>();
+
+  /** The parts of the worlds. */
+  public PvTorture(
+      MachineFactory machines,
+      HypervisorFactory hypervisors,
+      GuestInterface guest,
+      PagingBackend backend,
+      long seed) {
+    this.machines = machines;
+    this.hypervisors = hypervisors;
+    this.guest = guest;
+    this.backend = backend;
+    this.seed = seed;
+  }
+
+  /**
+   * What came of it.
+   *
+   * @param steps that were made
+   * @param failure what is wrong, with the steps that lead to it; empty if nothing is
+   * @param counts what the domains' interfaces counted, and how steps ended
+   */
+  public record Findings(long steps, List<String> failure, Map<String, Long> counts) {}
+
+  /**
+   * Makes steps.
+   *
+   * @param progress told how many were made, now and then
+   */
+  public Findings run(long steps, LongConsumer progress) {
+    for (long first = 0; first < steps; first += LIFE) {
+      List<Long> numbers = numbers(first, Math.min(LIFE, steps - first));
+      String wrong = live(numbers, AUDIT_EVERY);
+      if (wrong != null) {
+        return new Findings(first + numbers.size(), shrunk(numbers), counts);
+      }
+      progress.accept(first + numbers.size());
+    }
+    return new Findings(steps, List.of(), counts);
+  }
+
+  private static List<Long> numbers(long first, long count) {
+    List<Long> numbers = new ArrayList<>();
+    for (long number = first; number < first + count; number++) {
+      numbers.add(number);
+    }
+    return numbers;
+  }
+
+  /** Worlds, one after the other, until the steps are made; what is wrong, or null. */
+  private @Nullable String live(List<Long> numbers, int auditEvery) {
+    try {
+      TortureWorld world = world();
+      int made = 0;
+      for (long number : numbers) {
+        String wrong = world.perform(step(number));
+        if (wrong != null) {
+          return "step " + number + ": " + wrong;
+        }
+        made++;
+        boolean last = world.isSpent() || made == numbers.size();
+        List<String> audit = last || made % auditEvery == 0 ? world.audit() : List.of();
+        if (!audit.isEmpty()) {
+          return "after step " + number + ": " + String.join("; ", audit);
+        }
+        List<String> left = last ? ended(world) : List.of();
+        if (!left.isEmpty()) {
+          return "after the end, step " + number + ": " + String.join("; ", left);
+        }
+        world = last ? world() : world;
+      }
+      return null;
+    } catch (RuntimeException thrown) {
+      return "an exception of the host's: " + thrown;
+    }
+  }
+
+  private List<String> ended(TortureWorld world) {
+    world.counts().forEach((name, count) -> counts.merge(name, count, Long::sum));
+    counts.merge("worlds", 1L, Long::sum);
+    return world.end();
+  }
+
+  private TortureStep step(long number) {
+    return TortureStep.of(seed, number, TortureWorld.PAGES);
+  }
+
+  private TortureWorld world() {
+    MachineSpec bare = MachineSpec.bare(CpuProfile.full(CpuProfile.Vendor.INTEL, 36));
+    Machine machine =
+        machines.create(
+            new MachineSpec(
+                bare.profile(),
+                CPUS,
+                List.of(new Ram(0, MEMORY)),
+                machines.presets().values().iterator().next().geometry(),
+                null,
+                seed,
+                false));
+    Hypervisor hypervisor = hypervisors.create(machine);
+    DomainSpec spec = DomainSpec.hvm(CPUS, TortureWorld.FRAMES);
+    GuestPolicy control =
+        new GuestPolicy() {
+          @Override
+          public boolean isPrivilegedOver(int owner) {
+            return owner == 1;
+          }
+        };
+    return new TortureWorld(
+        hypervisor,
+        hypervisor.createDomain(backend, spec, guest, control),
+        hypervisor.createDomain(backend, spec, guest, GuestPolicy.PLAIN));
+  }
+
+  /** Leaves steps out for as long as something is wrong without them. */
+  private List<String> shrunk(List<Long> failing) {
+    List<Long> numbers = failing;
+    for (int size = numbers.size() / 2; size > 0; size /= 2) {
+      for (int from = 0; from < numbers.size(); ) {
+        List<Long> fewer = new ArrayList<>(numbers.subList(0, from));
+        fewer.addAll(numbers.subList(Math.min(numbers.size(), from + size), numbers.size()));
+        if (live(fewer, size > 16 ? AUDIT_EVERY : 1) != null) {
+          numbers = fewer;
+        } else {
+          from += size;
+        }
+      }
+    }
+    List<String> told = new ArrayList<>();
+    numbers.forEach(number -> told.add("step " + number + ": " + step(number)));
+    told.add(String.valueOf(live(numbers, 1)));
+    return told;
+  }
+}
