@@ -47,12 +47,17 @@ final class ReadOnlyM2p {
   }
 
   /**
-   * Sets the word of a frame.
+   * Makes room for the word of a frame that becomes a guest's.
    *
    * @throws IllegalArgumentException if there is no memory for the page of the array
    */
+  synchronized void cover(@Mfn long mfn) {
+    page(mfn, true);
+  }
+
+  /** Sets the word of a frame that there is room for. */
   synchronized void set(@Mfn long mfn, long value) {
-    long[] page = page(mfn, true);
+    long[] page = page(mfn, false);
     if (page != null) {
       page[(int) mfn & PhysicalMemory.FRAME_LONGS - 1] = value;
     }

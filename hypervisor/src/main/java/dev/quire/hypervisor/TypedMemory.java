@@ -56,6 +56,7 @@ final class TypedMemory {
       for (long at = 0; at < run.count(); at++) {
         @Mfn long mfn = Addresses.advance(run.mfn(), at);
         frames.assign(mfn, domain, FrameWords.ALLOCATED);
+        m2p.cover(mfn);
         m2p.set(mfn, run.gfn() + at);
       }
     }
@@ -65,12 +66,19 @@ final class TypedMemory {
   @Mfn
   long allocate(int domain, long flags) {
     @Mfn long mfn = allocator.allocate(1);
-    if (mfn != FrameMapper.NONE) {
-      if (memory.isHome(mfn)) {
-        Arrays.fill(memory.frame(mfn), 0);
-      }
-      frames.assign(mfn, domain, FrameWords.ALLOCATED | flags);
+    if (mfn == FrameMapper.NONE) {
+      return mfn;
     }
+    try {
+      m2p.cover(mfn);
+    } catch (IllegalArgumentException full) {
+      allocator.release(mfn, 1);
+      return Addresses.mfn(FrameMapper.NONE);
+    }
+    if (memory.isHome(mfn)) {
+      Arrays.fill(memory.frame(mfn), 0);
+    }
+    frames.assign(mfn, domain, FrameWords.ALLOCATED | flags);
     return mfn;
   }
 
