@@ -57,9 +57,7 @@ final class SpacesWorkload implements Workload {
       roots[space] = build(kernel, space);
     }
     Map<String, Long> before = guest.statistics();
-    long begin = System.nanoTime();
     int done = switches(kernel, monitor);
-    long nanos = System.nanoTime() - begin;
     Map<String, Object> facts = new LinkedHashMap<>();
     facts.put("address spaces", (long) options.spaces());
     facts.put("switches", (long) done);
@@ -69,7 +67,6 @@ final class SpacesWorkload implements Workload {
     perSwitch(facts, done);
     kernel.leave();
     check(guest.audit());
-    facts.put("ns per switch and first access", Math.max(1, nanos / Math.max(1, done)));
     return new WorkloadReport(wrong, failures, facts, true);
   }
 
