@@ -68,7 +68,9 @@ final class Teardown {
     return (frames.typeWord(mfn) & FrameWords.PARTIAL) != 0;
   }
 
+  /** What is put off has a general reference of its own, beside that of the partial state. */
   private boolean complete(long mfn) {
+    frames.get(Addresses.mfn(mfn), domain.id());
     work.defer(Addresses.mfn(mfn), Addresses.mfn(FrameTable.NO_PARENT), true);
     return work.finish(frames).isOk();
   }

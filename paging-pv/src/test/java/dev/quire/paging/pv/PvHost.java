@@ -66,7 +66,8 @@ final class PvHost {
           Seam.between(
               Cpu.class,
               real.cpu(number),
-              (method, arguments, call) -> ignored.contains(method) ? nothing(method) : call.call());
+              (method, arguments, call) ->
+                  ignored.contains(method) ? nothing(method) : call.call());
     }
     return Seam.between(
         Machine.class,

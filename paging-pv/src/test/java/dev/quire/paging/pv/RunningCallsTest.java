@@ -7,7 +7,10 @@ import static dev.quire.paging.pv.PvGuest.va;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.quire.api.address.Addresses;
+import dev.quire.api.domain.Errno;
 import dev.quire.api.domain.FrameType;
+import dev.quire.api.domain.FrameWords;
+import dev.quire.api.domain.PagingWork;
 import dev.quire.api.domain.RunResult;
 import dev.quire.paging.pv.Hypercalls.CallNumber;
 import org.junit.jupiter.api.AfterEach;
@@ -155,5 +158,37 @@ class RunningCallsTest {
   private void reservation(long frame) {
     guest.fill(0, B, frame);
     guest.fill(0, LIST, va(B), 1, 0, Batch.DOMID_SELF);
+  }
+
+  // ---- the end ----
+
+  /** Nobody goes on with a call that was preempted: its table ends with the domain. */
+  @Test
+  void aHalfValidatedTableEndsWithItsDomain() {
+    for (int stopAt = 0; stopAt < 6; stopAt++) {
+      PvGuest other = host.guest(1, FRAMES);
+      for (long page : new long[] {A, B, C}) {
+        other.protect(page);
+      }
+      long slot = other.slot(A, 3);
+      assertThat(other.mmuUpdate(LIST, slot, other.entry(B, PRESENT))).isZero();
+      assertThat(other.mmuUpdate(LIST, slot + 16, other.entry(C, PRESENT))).isZero();
+      int questions = stopAt;
+      int[] asked = {0};
+      PagingWork hasty = new PagingWork(() -> asked[0]++ >= questions);
+      long mfn = other.mfn(A);
+      assertThat(other.pv.tables().pin(Addresses.mfn(mfn), 2, hasty)).isEqualTo(Errno.ERESTART);
+      assertThat(other.audit()).isEmpty();
+      long before = FrameWords.count(other.frames().countWord(Addresses.mfn(mfn)));
+      while (other.pv.relinquish() == Errno.ERESTART) {
+        assertThat(before).isPositive();
+      }
+      assertThat(FrameWords.count(other.frames().countWord(Addresses.mfn(mfn))))
+          .as("the domain's own reference")
+          .isOne();
+      assertThat(FrameWords.typeCount(other.frames().typeWord(Addresses.mfn(mfn)))).isZero();
+      host.hypervisor.destroy(other.domain);
+      assertThat(other.frames().owner(Addresses.mfn(mfn))).isEqualTo(-1);
+    }
   }
 }

@@ -81,8 +81,7 @@ class ThreadsTest {
     return done;
   }
 
-  private long call(
-      int vcpu, OperationBlock block, long list, long page, SplittableRandom random) {
+  private long call(int vcpu, OperationBlock block, long list, long page, SplittableRandom random) {
     long other = FIRST + random.nextInt(SHARED);
     block.clear();
     int kind = random.nextInt(6);
@@ -118,7 +117,9 @@ class ThreadsTest {
     }
   }
 
-  /** A store that is made must not be one into a table, though it may become one right afterwards. */
+  /**
+   * A store that is made must not be one into a table, though it may become one right afterwards.
+   */
   private void store(int vcpu, OperationBlock block, long page) {
     block.clear();
     block.store(Access.of(0, false, false), va(page, 7), 8, 0);
@@ -127,8 +128,8 @@ class ThreadsTest {
 
   /**
    * One vCPU pins and unpins a page, the other makes its mapping writable, stores what no table may
-   * hold, takes it back, and makes the mapping read-only without a flush of its own. If a store ever
-   * reached the page as a table, unpinning it would give back what nobody has.
+   * hold, takes it back, and makes the mapping read-only without a flush of its own. If a store
+   * ever reached the page as a table, unpinning it would give back what nobody has.
    */
   @Test
   void aStoreThroughAnOldTranslationNeverReachesATable() throws Exception {
