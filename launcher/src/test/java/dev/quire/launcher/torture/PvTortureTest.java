@@ -56,9 +56,7 @@ class PvTortureTest {
 
   private static Machine deaf(Machine real) {
     return between(
-        Machine.class,
-        real,
-        (name, result) -> name.equals("cpu") ? deaf((Cpu) result) : result);
+        Machine.class, real, (name, result) -> name.equals("cpu") ? deaf((Cpu) result) : result);
   }
 
   private static Cpu deaf(Cpu real) {
@@ -70,7 +68,8 @@ class PvTortureTest {
 
   private static <T> T between(Class<T> type, T real, BiFunction<String, Object, Object> changed) {
     InvocationHandler handler =
-        (proxy, method, arguments) -> changed.apply(method.getName(), invoke(method, real, arguments));
+        (proxy, method, arguments) ->
+            changed.apply(method.getName(), invoke(method, real, arguments));
     return type.cast(made(type, handler));
   }
 
