@@ -6,12 +6,13 @@ import dev.quire.api.domain.P2mFormat;
 import dev.quire.api.paging.PagingBackend;
 import dev.quire.api.paging.PagingDomain;
 import dev.quire.api.x86.CpuProfile;
+import java.util.Map;
 import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
 /** A backend in whose place stands another, to be watched or to have one thing changed. */
 class ForwardingBackend implements PagingBackend {
-  private final PagingBackend inner;
+  private PagingBackend inner;
 
   ForwardingBackend(PagingBackend inner) {
     this.inner = inner;
@@ -45,6 +46,12 @@ class ForwardingBackend implements PagingBackend {
   @Override
   public Set<CpuProfile.Feature> cpuFeatures() {
     return inner.cpuFeatures();
+  }
+
+  @Override
+  public PagingBackend with(Map<String, String> options) {
+    inner = inner.with(options);
+    return this;
   }
 
   @Override
