@@ -8,6 +8,7 @@ import dev.quire.api.domain.Vcpu;
 import dev.quire.api.hw.ControlBlock;
 import dev.quire.api.hw.Cpu;
 import dev.quire.api.hw.ExitReason;
+import dev.quire.api.hw.FrameMapper;
 import dev.quire.api.hw.NestedPaging;
 import dev.quire.api.hw.OperationBlock;
 import dev.quire.api.hw.PageWalker;
@@ -284,6 +285,16 @@ final class GuestVcpu implements Vcpu {
 
   /** The same, with A and D set if asked. */
   long walk(@Gva long linear, long access, boolean update, @Nullable WalkTrace trace) {
+    return walk(linear, access, update, domain.tableFrames(), trace);
+  }
+
+  /** The same, with tables found by another mapper. */
+  long walk(
+      @Gva long linear,
+      long access,
+      boolean update,
+      @Nullable FrameMapper tables,
+      @Nullable WalkTrace trace) {
     if ((registers.cr0 & Cr0.PG) == 0) {
       return linear & UNPAGED_ADDRESS | UNPAGED_RIGHTS;
     }
@@ -297,10 +308,7 @@ final class GuestVcpu implements Vcpu {
       readPdptes(now.root(), now.pdptes());
     }
     long privilege = control.kernelIsUser() ? Access.USER | Access.SMAP_EXEMPT : 0;
-    return domain
-        .machine()
-        .walker()
-        .walk(now, linear, access | privilege, domain.tableFrames(), update, trace);
+    return domain.machine().walker().walk(now, linear, access | privilege, tables, update, trace);
   }
 
   /** Under NPT there are no PDPTE registers: each walk reads memory (APM vol. 2, 15.25.10). */

@@ -9,7 +9,7 @@ import dev.quire.api.address.Mfn;
 import dev.quire.api.hw.Cpu;
 import dev.quire.api.hw.Operation;
 import dev.quire.api.hw.OperationBlock;
-import dev.quire.api.hw.WalkTrace;
+import dev.quire.api.hw.PageWalker;
 import dev.quire.api.paging.Resolution;
 import dev.quire.api.x86.Access;
 import dev.quire.api.x86.Cr0;
@@ -28,7 +28,7 @@ import dev.quire.hypervisor.GuestMemory.Kind;
 final class TrappedOperation {
   private final GuestVcpu vcpu;
   private final GuestMemory memory;
-  private final WalkTrace trace = new WalkTrace();
+  private final WalkedTables tables;
 
   /** Where the bytes of the operation lie: the first, and the first of the second page. */
   private @Gpa long first = Addresses.gpa(0);
@@ -40,6 +40,7 @@ final class TrappedOperation {
   TrappedOperation(GuestVcpu vcpu) {
     this.vcpu = vcpu;
     this.memory = vcpu.domain().memory();
+    this.tables = new WalkedTables(vcpu.domain());
   }
 
   /**
@@ -120,8 +121,8 @@ final class TrappedOperation {
   }
 
   private long translate(long access, @Gva long linear) {
-    trace.clear();
-    long found = vcpu.translate(linear, access, trace);
+    tables.clear();
+    long found = vcpu.walk(linear, access, PageWalker.LOOK_ONLY, tables, null);
     if (!Translation.isFault(found) && (vcpu.registers().cr0 & Cr0.PG) != 0) {
       found = mayUpdateTables() ? vcpu.walk(linear, access, true, null) : found;
     }
@@ -137,12 +138,9 @@ final class TrappedOperation {
   /** Tables in memory that is never written keep their A and D as they are. */
   private boolean mayUpdateTables() {
     boolean may = true;
-    for (WalkTrace.Step step : trace.steps()) {
-      if (step.address() >= 0) { // no PDPTE register
-        @Gfn long gfn = frame(Addresses.gpa(step.address()));
-        may &= memory.kind(gfn) == Kind.RAM;
-        vcpu.domain().dirtied(gfn);
-      }
+    for (int i = 0; i < tables.count(); i++) {
+      may &= memory.kind(tables.gfn(i)) == Kind.RAM;
+      vcpu.domain().dirtied(tables.gfn(i));
     }
     return may;
   }

@@ -121,11 +121,20 @@ final class OutOfSync {
     int type = Integer.numberOfTrailingZeros(graph.typesOf(mfn));
     ShadowKind kind = ShadowKind.of(type);
     int shadow = graph.find(type, ShadowHash.ofTable(mfn));
-    for (int index = 0; index < kind.guestEntries(); index++) {
-      if (domain.guest().entry(kind, mfn, index) != tables.entry(kind, mfn, index)) {
-        counts.add(ShadowEvent.RESYNCED_ENTRIES);
-        entries.revalidate(shadow, index);
+    int each = Long.BYTES / kind.format().entryBytes();
+    int quadword = tables.nextDifference(slot, 0);
+    while (quadword != OutOfSyncTables.NONE) {
+      for (int index = quadword * each; index < (quadword + 1) * each; index++) {
+        refresh(shadow, kind, mfn, index);
       }
+      quadword = tables.nextDifference(slot, quadword + 1);
+    }
+  }
+
+  private void refresh(int shadow, ShadowKind kind, @Mfn long mfn, int index) {
+    if (domain.guest().entry(kind, mfn, index) != tables.entry(kind, mfn, index)) {
+      counts.add(ShadowEvent.RESYNCED_ENTRIES);
+      entries.revalidate(shadow, index);
     }
   }
 

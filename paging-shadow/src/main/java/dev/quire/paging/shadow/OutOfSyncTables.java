@@ -147,6 +147,20 @@ final class OutOfSyncTables {
     return before;
   }
 
+  /**
+   * Where a table next differs from what its shadow has. Unit: quadwords.
+   *
+   * @param from where to begin
+   * @return {@link #NONE} if it does not any more
+   */
+  int nextDifference(int slot, int from) {
+    int end = PhysicalMemory.FRAME_LONGS;
+    long[] now = memory.frameToRead(frame(slot));
+    long[] then = memory.frameToRead(Addresses.mfn(snapshots[slot]));
+    int at = Arrays.mismatch(now, from, end, then, from, end);
+    return at < 0 ? NONE : from + at;
+  }
+
   /** An entry of a table as the shadow has it. */
   long entry(ShadowKind kind, @Mfn long mfn, int index) {
     int bytes = kind.format().entryBytes();

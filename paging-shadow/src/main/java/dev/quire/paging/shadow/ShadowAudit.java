@@ -8,7 +8,9 @@ import dev.quire.api.domain.P2mEntry;
 import dev.quire.api.domain.P2mType;
 import dev.quire.api.x86.PageEntry;
 import java.util.ArrayList;
+import java.util.HashSet;
 import java.util.List;
+import java.util.Set;
 
 /**
  * What must hold of shadows, recomputed from the guest's tables and the p2m: {@code
@@ -206,6 +208,7 @@ final class ShadowAudit {
     data.forEachMapped(
         (mfn, count) -> {
           @Mfn long frame = Addresses.mfn(mfn);
+          reverse(frame, count);
           if (count != mapped.get(frame) || data.writable(frame) != writable.get(frame)) {
             wrong.add(
                 String.format(
@@ -219,6 +222,23 @@ final class ShadowAudit {
             wrong.add(String.format("frame 0x%x is mapped %d times, unknown", mfn, count));
           }
         });
+  }
+
+  /** Every entry is in the chain of its frame, and nothing else is. */
+  private void reverse(@Mfn long mfn, int count) {
+    ReverseMaps reverse = domain.reverse();
+    Set<Long> places = new HashSet<>();
+    for (int link = reverse.first(mfn); link != ReverseMaps.NONE; link = reverse.next(link)) {
+      int slot = ShadowPages.placeSlot(reverse.place(link));
+      int index = ShadowPages.placeIndex(reverse.place(link));
+      long entry = pages.exists(slot) ? pages.entry(slot, index) : 0;
+      boolean maps = ShadowGraph.isPresent(entry) && DataFrames.mfn(entry) == mfn;
+      check(maps && pages.kind(slot).isLast(), slot, index, "in the chain of another frame");
+      places.add(reverse.place(link));
+    }
+    if (reverse.areKept() && places.size() != count) {
+      wrong.add(String.format("frame 0x%x: %d of %d mappings known", mfn, places.size(), count));
+    }
   }
 
   private void check(boolean holds, int slot, int index, String what) {

@@ -36,6 +36,7 @@ final class ShadowDomain implements PagingDomain {
   private final ShadowPages pages;
   private final DataFrames data;
   private final ShadowHash hash;
+  private final ReverseMaps reverse;
   private final ShadowGraph graph;
   private final GuestTables guest;
   private final Propagation propagation;
@@ -66,14 +67,15 @@ final class ShadowDomain implements PagingDomain {
     outOfSyncTables = new OutOfSyncTables(memory, own.snapshots());
     pages = new ShadowPages(memory, tables);
     hash = new ShadowHash(pages);
+    reverse = new ReverseMaps(options.reverseMaps());
     data = new DataFrames(memory, shootdown);
-    graph = new ShadowGraph(pages, hash, data, outOfSyncTables, counts);
+    graph = new ShadowGraph(pages, hash, data, outOfSyncTables, reverse, counts);
     guest = new GuestTables(memory, profile(), domain.p2m());
     propagation = new Propagation(this, guest, graph, outOfSyncTables, counts);
     entries = new ShadowEntries(pages, graph, guest, propagation, outOfSyncTables);
-    writeAccess = new WriteAccess(pages, graph, data, counts);
+    writeAccess = new WriteAccess(pages, graph, data, reverse, counts);
     List<ShadowMode> all = new ArrayList<>();
-    unshadowing = new Unshadowing(pages, graph, data, tables, counts, all);
+    unshadowing = new Unshadowing(pages, graph, data, reverse, tables, counts, all);
     writes = new GuestWrites(memory, pages, graph, entries, unshadowing, counts);
     outOfSync = new OutOfSync(outOfSyncTables, this);
     faults = new PageFaults(this, domain.p2m());
@@ -349,6 +351,10 @@ final class ShadowDomain implements PagingDomain {
 
   DataFrames data() {
     return data;
+  }
+
+  ReverseMaps reverse() {
+    return reverse;
   }
 
   ShadowGraph graph() {

@@ -47,6 +47,8 @@ enum ShadowEvent {
   FIXUPS_EVICTED("fixups-evicted"),
   /** Writable mappings of tables out of sync found where they were noted. */
   WRITABLE_BY_FIXUP("writable-found-by-fixup"),
+  /** Writable mappings found by a reverse map. */
+  WRITABLE_BY_REVERSE_MAP("writable-found-by-rmap"),
   /** Writable mappings found by the address where a guest is known to have one. */
   WRITABLE_BY_GUESS("writable-found-by-guess"),
   /** Writable mappings found in the table where the last one was. */

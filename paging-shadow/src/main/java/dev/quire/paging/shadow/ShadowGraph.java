@@ -17,6 +17,7 @@ final class ShadowGraph {
   private final ShadowHash hash;
   private final DataFrames data;
   private final OutOfSyncTables outOfSync;
+  private final ReverseMaps reverse;
   private final ShadowCounts counts;
   private final PinnedRoots pins = new PinnedRoots();
 
@@ -28,7 +29,9 @@ final class ShadowGraph {
       ShadowHash hash,
       DataFrames data,
       OutOfSyncTables outOfSync,
+      ReverseMaps reverse,
       ShadowCounts counts) {
+    this.reverse = reverse;
     this.outOfSync = outOfSync;
     this.pages = pages;
     this.hash = hash;
@@ -173,13 +176,24 @@ final class ShadowGraph {
     if (((old ^ entry) & ~PageEntry.D) == 0) {
       return; // D is the hardware's own
     }
+    boolean sameFrame = ((old ^ entry) & (PageEntry.P | PageEntry.FRAME)) == 0;
     if (isPresent(entry)) {
       data.take(entry);
     }
+    if (isCounted(old) && !sameFrame) {
+      reverse.remove(DataFrames.mfn(old), ShadowPages.place(slot, index));
+    }
     pages.entry(slot, index, entry);
+    if (isCounted(entry) && !sameFrame) {
+      reverse.add(DataFrames.mfn(entry), ShadowPages.place(slot, index));
+    }
     if (isPresent(old)) {
       data.drop(old);
     }
+  }
+
+  private boolean isCounted(long entry) {
+    return isPresent(entry) && data.isCounted(DataFrames.mfn(entry));
   }
 
   /**

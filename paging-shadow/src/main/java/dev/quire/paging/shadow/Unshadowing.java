@@ -13,6 +13,7 @@ final class Unshadowing {
   private final ShadowPages pages;
   private final ShadowGraph graph;
   private final DataFrames data;
+  private final ReverseMaps reverse;
   private final TableMemory memory;
   private final ShadowCounts counts;
   private final List<ShadowMode> modes;
@@ -21,12 +22,14 @@ final class Unshadowing {
       ShadowPages pages,
       ShadowGraph graph,
       DataFrames data,
+      ReverseMaps reverse,
       TableMemory memory,
       ShadowCounts counts,
       List<ShadowMode> modes) {
     this.pages = pages;
     this.graph = graph;
     this.data = data;
+    this.reverse = reverse;
     this.memory = memory;
     this.counts = counts;
     this.modes = modes;
@@ -112,6 +115,12 @@ final class Unshadowing {
     if (!areMapped(first, count)) {
       return false;
     }
+    if (reverse.areKept() && data.isCounted(Addresses.advance(first, count - 1))) {
+      for (long i = 0; i < count; i++) {
+        removeMappings(Addresses.advance(first, i));
+      }
+      return true;
+    }
     counts.add(ShadowEvent.MAPPING_SEARCHES);
     for (int slot = 1; slot < pages.end(); slot++) {
       boolean last = pages.exists(slot) && pages.kind(slot).isLast();
@@ -124,6 +133,13 @@ final class Unshadowing {
       }
     }
     return true;
+  }
+
+  private void removeMappings(@Mfn long mfn) {
+    for (int link = reverse.first(mfn); link != ReverseMaps.NONE; link = reverse.first(mfn)) {
+      long place = reverse.place(link);
+      graph.setPage(ShadowPages.placeSlot(place), ShadowPages.placeIndex(place), 0);
+    }
   }
 
   private boolean areMapped(@Mfn long first, long count) {

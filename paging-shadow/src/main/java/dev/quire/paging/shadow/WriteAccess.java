@@ -7,20 +7,27 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * Takes away every right to write a frame, before it becomes a table ({@code
- * sh_remove_write_access}). Where the writable mappings are is not recorded: it is guessed from
- * where known guests have theirs, then looked for in the table where the last one was found, then
- * in all tables.
+ * sh_remove_write_access}). Unless there are reverse maps, where the writable mappings are is not
+ * recorded: it is guessed from where known guests have theirs, then looked for in the table where
+ * the last one was found, then in all tables.
  */
 final class WriteAccess {
   private final ShadowPages pages;
   private final ShadowGraph graph;
   private final DataFrames data;
+  private final ReverseMaps reverse;
   private final ShadowCounts counts;
 
   /** The shadow in which a search last found a writable mapping. */
   private int lastFound = ShadowPages.NONE;
 
-  WriteAccess(ShadowPages pages, ShadowGraph graph, DataFrames data, ShadowCounts counts) {
+  WriteAccess(
+      ShadowPages pages,
+      ShadowGraph graph,
+      DataFrames data,
+      ReverseMaps reverse,
+      ShadowCounts counts) {
+    this.reverse = reverse;
     this.pages = pages;
     this.graph = graph;
     this.data = data;
@@ -35,6 +42,11 @@ final class WriteAccess {
    * @return whether a TLB may still let it be written, so that a flush must follow
    */
   boolean remove(@Mfn long mfn, int level, @Nullable ShadowMode mode) {
+    for (int link = reverse.first(mfn); link != ReverseMaps.NONE; link = reverse.next(link)) {
+      if (removeAt(reverse.place(link), mfn)) {
+        counts.add(ShadowEvent.WRITABLE_BY_REVERSE_MAP);
+      }
+    }
     if (data.writable(mfn) > 0 && mode != null) {
       guess(mfn, level, mode);
     }

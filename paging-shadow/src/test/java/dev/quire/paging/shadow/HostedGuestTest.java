@@ -250,6 +250,6 @@ class HostedGuestTest {
         .hasMessage("oos: on or off is wanted, not \"perhaps\"");
     Assertions.assertThatThrownBy(() -> backend.with(Map.of("ooz", "on")))
         .isInstanceOf(IllegalArgumentException.class)
-        .hasMessage("no option ooz; there is: oos");
+        .hasMessage("no option ooz; there are: oos, rmap");
   }
 }

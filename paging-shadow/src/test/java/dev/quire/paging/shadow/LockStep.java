@@ -66,7 +66,7 @@ final class LockStep {
   private final StringBuilder story = new StringBuilder();
 
   LockStep(long seed, int vcpus, int pool, @Nullable TlbGeometry tlb) {
-    this(seed, vcpus, pool, tlb, new ShadowOptions(false));
+    this(seed, vcpus, pool, tlb, new ShadowOptions(false, false));
   }
 
   LockStep(long seed, int vcpus, int pool, @Nullable TlbGeometry tlb, ShadowOptions options) {

@@ -29,7 +29,7 @@ class LockStepTest {
   @ParameterizedTest
   @ValueSource(longs = {21, 22, 23})
   void theSmallestPoolWillDo(long seed) {
-    run(new LockStep(seed, 2, OwnTables.minimum(2, new ShadowOptions(false)), null));
+    run(new LockStep(seed, 2, OwnTables.minimum(2, new ShadowOptions(false, false)), null));
   }
 
   @Test
@@ -55,6 +55,16 @@ class LockStepTest {
   @ValueSource(longs = {31, 32, 33})
   void translationsAreCachedUntilTheGuestInvalidatesThem(long seed) {
     run(new LockStep(seed, 2, 64, LockStep.MACHINES.presets().get("tiny").geometry()));
+  }
+
+  @ParameterizedTest
+  @ValueSource(longs = {61, 62, 63, 64})
+  void mappingsAreFoundByReverseMaps(long seed) {
+    LockStep world = new LockStep(seed, 2, 64, null, new ShadowOptions(seed % 2 == 0, true));
+    run(world);
+    assertThat(world.shadowed.shadow.statistics())
+        .containsEntry("writable-found-by-search", 0L)
+        .containsEntry("mapping-searches", 0L);
   }
 
   private static void run(LockStep world) {
