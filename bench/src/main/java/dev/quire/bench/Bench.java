@@ -10,7 +10,14 @@ import picocli.CommandLine.Command;
     name = "bench/run",
     mixinStandardHelpOptions = true,
     description = "Measures Quire. Without a command: all of them.",
-    subcommands = {WholeRun.class, NestedRun.class, FileToCounters.class, Scale.class, Micro.class})
+    subcommands = {
+      WholeRun.class,
+      NestedRun.class,
+      ShadowRun.class,
+      FileToCounters.class,
+      Scale.class,
+      Micro.class
+    })
 final class Bench {
   private Bench() {}
 

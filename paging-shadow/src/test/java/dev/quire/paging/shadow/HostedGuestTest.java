@@ -233,6 +233,32 @@ class HostedGuestTest {
   }
 
   @Test
+  void aTableThatLosesItsSlotIsWrittenUnseenNoLonger() {
+    guest(64);
+    writeTables(PagingFormat.FOUR_LEVEL);
+    boot(PagingFormat.FOUR_LEVEL);
+    block.clear();
+    for (int i = 0; i < 4; i++) { // one table more than a vCPU has slots; all are mapped as pages
+      domain.deviceStore(0x2000 + 8L * (3 + i), 8, (20L + i) << 12 | FLAGS);
+      domain.deviceStore((20L + i) << 12, 8, (30L + i) << 12 | FLAGS);
+      block.load(Access.of(0, false, false), 0x60_0000L + ((long) i << 21), 8);
+    }
+    for (int i = 0; i < 4; i++) {
+      block.store(Access.of(0, false, false), linear(20 + i) + 8, 8, (34L + i) << 12 | FLAGS);
+    }
+    run(RunResult.DONE);
+    assertThat(domain.paging().statistics()).containsEntry("unsyncs", 4L);
+    assertThat(domain.paging().statistics().get("resyncs-for-room")).isPositive();
+    assertThat(domain.paging().audit()).isEmpty();
+    block.clear();
+    for (int i = 0; i < 4; i++) {
+      block.store(Access.of(0, false, false), linear(20 + i), 8, 0);
+    }
+    run(RunResult.DONE);
+    assertThat(domain.paging().audit()).isEmpty();
+  }
+
+  @Test
   void aPoolThatIsTooSmallIsRefusedAtOnce() {
     Assertions.assertThatThrownBy(() -> guest(17, "off"))
         .isInstanceOf(BackendUnavailableException.class)
