@@ -10,6 +10,8 @@ import dev.quire.api.x86.Access;
  * <p>It goes over a run twice, because one loop for everything needs more registers than there are
  * (measured: half as fast): {@link #operations} reads what was done, {@link PageMap#places} looks
  * up where it went. The first loop reads the forms that are common; {@link #single} reads any form.
+ * It is written out to more bytecode (over 325) than the compiler inlines, for in one method the
+ * two loops are short of registers again.
  */
 final class AccessDecoder {
   /** Tag bits 6-5. */
@@ -118,21 +120,21 @@ final class AccessDecoder {
       if ((word & 0x8000) != 0) {
         long groups = (long) TraceInput.QUADWORD.get(bytes, next - 1);
         int zeros = Long.numberOfTrailingZeros(~groups & CONTINUED);
-        if (zeros == Long.SIZE) {
-          break;
-        }
-        z = compact(groups & -1L >>> 63 - zeros);
+        if (zeros == Long.SIZE) break;
+        groups &= -1L >>> 63 - zeros; // the seven low bits of each byte are brought together
+        groups = groups & 0x007F_007F_007F_007FL | (groups & 0x7F00_7F00_7F00_7F00L) >>> 1;
+        groups = groups & 0x0000_3FFF_0000_3FFFL | (groups & 0x3FFF_0000_3FFF_0000L) >>> 2;
+        z = groups & 0x0FFF_FFFFL | (groups & 0x0FFF_FFFF_0000_0000L) >>> 4;
         next += zeros >>> 3;
       }
+      if (common == 0) break;
       if (common < 0) {
         fetch += z >>> 1 ^ -(z & 1);
         operations[i] = fetch & Operation.ADDRESS | common & ~LENGTH_FOLLOWS;
         fetch += word & LONGEST_INSTRUCTION;
-      } else if (common != 0) {
+      } else {
         data += z >>> 1 ^ -(z & 1);
         operations[i] = data & Operation.ADDRESS | common;
-      } else {
-        break;
       }
     }
     return finish(fetch, data, at, i);
@@ -159,13 +161,6 @@ final class AccessDecoder {
       tagAt--;
     }
     return 1 << (bytes[tagAt] & 7);
-  }
-
-  /** Brings the seven low bits of each byte together. */
-  private static long compact(long groups) {
-    long pairs = groups & 0x007F_007F_007F_007FL | (groups & 0x7F00_7F00_7F00_7F00L) >>> 1;
-    long fours = pairs & 0x0000_3FFF_0000_3FFFL | (pairs & 0x3FFF_0000_3FFF_0000L) >>> 2;
-    return fours & 0x0FFF_FFFFL | (fours & 0x0FFF_FFFF_0000_0000L) >>> 4;
   }
 
   /** Reads the record behind {@code tag}, whatever its form. */
