@@ -41,7 +41,7 @@ final class FusedRun extends StreamRun {
   void pass() {
     int i = 0;
     while (i < operations.length) {
-      int to = Math.min(operations.length, i + JavaKernel.BUDGET);
+      int to = Math.min(operations.length, i + MachineRun.BUDGET);
       i = FusedKernel.run(operations, i, to, reached);
       if (FusedKernel.fault != 0) {
         fault(Translation.errorCode(FusedKernel.fault));

@@ -6,7 +6,6 @@ import dev.quire.api.hw.Counters;
 import dev.quire.api.hw.Cpu;
 import dev.quire.api.hw.ExitReason;
 import dev.quire.api.hw.HwEvent;
-import dev.quire.api.hw.OperationBlock;
 import java.nio.file.Path;
 import java.util.EnumSet;
 import java.util.LinkedHashMap;
@@ -19,20 +18,9 @@ import java.util.Map;
  * done: so the time is the block interface's, reading the operations from memory and writing the
  * addresses that were reached included. They are added up after the clock has stopped.
  */
-final class JavaKernel extends StreamRun {
-  static final int BUDGET = 4096;
-
-  private final Cpu cpu;
-  private final ControlBlock control;
-  private final OperationBlock block;
-  private final int count;
-
+final class JavaKernel extends MachineRun {
   private JavaKernel(Cpu cpu, ControlBlock control, Stream stream) {
-    this.cpu = cpu;
-    this.control = control;
-    count = stream.operations().length;
-    block = new OperationBlock(count);
-    System.arraycopy(stream.operations(), 0, block.operations(), 0, count);
+    super(cpu, control, stream);
   }
 
   public static void main(String[] arguments) throws Exception {
@@ -44,32 +32,26 @@ final class JavaKernel extends StreamRun {
 
   @Override
   void pass() {
-    block.clear();
-    block.size(count);
-    ExitReason reason = cpu.enter(control, block, BUDGET);
+    rewind();
+    ExitReason reason = enter();
     while (reason != ExitReason.DONE) {
       if (reason == ExitReason.FAULT) {
         skipFault();
       }
-      reason = cpu.enter(control, block, BUDGET);
+      reason = enter();
     }
   }
 
   private void skipFault() {
-    int at = block.next();
-    fault(control.exitErrorCode());
-    block.reached()[at] = 0;
-    block.next(at + 1);
-  }
-
-  @Override
-  void resetCounters() {
-    cpu.counters().reset();
+    int at = block().next();
+    fault(control().exitErrorCode());
+    block().reached()[at] = 0;
+    block().next(at + 1);
   }
 
   @Override
   Map<String, Long> counters() {
-    Counters counters = cpu.counters();
+    Counters counters = cpu().counters();
     Map<String, Long> named = new LinkedHashMap<>();
     named.put("l1-misses", counters.get(HwEvent.L1D_MISSES) + counters.get(HwEvent.L1I_MISSES));
     named.put("l2-misses", counters.get(HwEvent.L2_MISSES));
@@ -83,10 +65,5 @@ final class JavaKernel extends StreamRun {
     named.put("accessed-set", counters.get(HwEvent.ACCESSED_SET));
     named.put("dirty-set", counters.get(HwEvent.DIRTY_SET));
     return named;
-  }
-
-  @Override
-  long[] reached() {
-    return block.reached();
   }
 }

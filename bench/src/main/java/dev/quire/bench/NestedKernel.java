@@ -8,7 +8,6 @@ import dev.quire.api.hw.Cpu;
 import dev.quire.api.hw.ExitReason;
 import dev.quire.api.hw.HwEvent;
 import dev.quire.api.hw.NestedPaging;
-import dev.quire.api.hw.OperationBlock;
 import dev.quire.api.x86.PageEntry;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
@@ -18,24 +17,15 @@ import java.util.Map;
  * Measures the machine on one stream under EPT, without caches, in a process of its own: {@code
  * STREAM PASSES}. Every access walks both dimensions, 24 references.
  */
-final class NestedKernel extends StreamRun {
+final class NestedKernel extends MachineRun {
   /** Guest tables lie below, in frames from 1 on. */
   private static final long NESTED_TABLES = 8192L << 12;
 
   /** Read, write, execute: the bits that P, R/W and U/S are in other tables; and write-back. */
   private static final long LEAF = PageEntry.P | PageEntry.RW | PageEntry.US | 6L << 3;
 
-  private final Cpu cpu;
-  private final ControlBlock control;
-  private final OperationBlock block;
-  private final int count;
-
   private NestedKernel(Cpu cpu, ControlBlock control, Stream stream) {
-    this.cpu = cpu;
-    this.control = control;
-    count = stream.operations().length;
-    block = new OperationBlock(count);
-    System.arraycopy(stream.operations(), 0, block.operations(), 0, count);
+    super(cpu, control, stream);
   }
 
   public static void main(String[] arguments) throws Exception {
@@ -64,11 +54,10 @@ final class NestedKernel extends StreamRun {
 
   @Override
   void pass() {
-    block.clear();
-    block.size(count);
-    ExitReason reason = cpu.enter(control, block, JavaKernel.BUDGET);
+    rewind();
+    ExitReason reason = enter();
     while (reason == ExitReason.PREEMPTED) {
-      reason = cpu.enter(control, block, JavaKernel.BUDGET);
+      reason = enter();
     }
     if (reason != ExitReason.DONE) {
       throw new IllegalStateException("the stream ended in " + reason);
@@ -76,13 +65,8 @@ final class NestedKernel extends StreamRun {
   }
 
   @Override
-  void resetCounters() {
-    cpu.counters().reset();
-  }
-
-  @Override
   Map<String, Long> counters() {
-    Counters counters = cpu.counters();
+    Counters counters = cpu().counters();
     long references = 0;
     for (int level = 1; level <= 5; level++) {
       references += counters.values()[HwEvent.REFERENCES_1.ordinal() + level - 1];
@@ -94,10 +78,5 @@ final class NestedKernel extends StreamRun {
     named.put("walks", counters.get(HwEvent.WALKS));
     named.put("references", references);
     return named;
-  }
-
-  @Override
-  long[] reached() {
-    return block.reached();
   }
 }

@@ -52,8 +52,10 @@ public final class NestedRules {
   }
 
   /**
-   * What the plain entries of a level have in common: see {@link #isPlain}. A record, since the
-   * compiler trusts the fields of records that are constants.
+   * What the plain entries of a level have in common. Nearly all entries are plain: present,
+   * accessed, well formed, and referring to a table (at level 1, mapping a page). One that is not
+   * is no worse, but must be judged bit by bit. A record, since the compiler trusts the fields of
+   * records that are constants.
    *
    * @param bits what is set
    * @param mask which bits decide
@@ -300,16 +302,7 @@ public final class NestedRules {
     return page && !EptEntry.isType(EptEntry.typeOf(entry)) ? FaultRule.EPT_MEMORY_TYPE : null;
   }
 
-  /**
-   * Whether an entry is what nearly all are: present, accessed, well formed, and referring to a
-   * table (at level 1, mapping a page). An entry that is not plain is no worse, but must be judged
-   * bit by bit.
-   */
-  public boolean isPlain(long entry, int level) {
-    return plain[level].is(entry);
-  }
-
-  /** {@link #isPlain} of one level. */
+  /** What the plain entries of a level have in common. */
   public Plain plain(int level) {
     return plain[level];
   }
