@@ -133,6 +133,9 @@ public final class BlockLoop extends Loop {
   }
 
   private static long addressOf(long translation, long access) {
-    return Translation.address(translation, access, FORMAT.shift(Translation.level(translation)));
+    int level = Translation.level(translation);
+    return level == 1 // no shift to be worked out
+        ? Translation.address(translation, access, PagingFormat.PAGE_SHIFT)
+        : Translation.address(translation, access, FORMAT.shift(level));
   }
 }

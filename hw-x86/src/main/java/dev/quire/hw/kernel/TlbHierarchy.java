@@ -229,36 +229,39 @@ public final class TlbHierarchy implements TranslationCache {
   private static void fillFirst(long access, long probe, long leaf) {
     boolean fetch = probe < 0;
     int size = Translation.size(leaf);
-    int at;
-    if (size == 0) {
-      at = AT & victim(probe, fetch ? FETCH.of4K() : DATA.of4K(), PAGE_SHIFT);
-      entries[at + LANE] = HitLanes.one(fetch, 0);
-      entries[at + DELTA] = Translation.frame(leaf) - (probe & Key.PAGE);
-      setKept(at, 0);
-      match(at, probe, leaf, 0, fetch);
-    } else {
-      at = fillLarge(probe, leaf, size, fetch);
-    }
+    int at = size == 0 ? fillSmall(probe, leaf, fetch) : fillLarge(probe, leaf, size, fetch);
     entries[at + LEAF] = leaf;
     clock = use(at, clock);
     filter[page(access)] = (char) at;
+  }
+
+  /** In two calls, so that each compiles with its own constants. */
+  private static int fillSmall(long probe, long leaf, boolean fetch) {
+    return fetch
+        ? keep(probe, leaf, FETCH.of4K(), 0, 0, true)
+        : keep(probe, leaf, DATA.of4K(), 0, 0, false);
   }
 
   private static int fillLarge(long probe, long leaf, int size, boolean fetch) {
     FirstLevelPlan plan = fetch ? FETCH : DATA;
     int kept = plan.kept(size);
     sizes |= 1 << kept;
-    int at = victim(probe, plan.of(size), shifts[kept]);
+    return keep(probe, leaf, plan.of(size), kept, size, fetch);
+  }
+
+  private static int keep(
+      long probe, long leaf, FirstLevelPlan.Tlb tlb, int kept, int size, boolean fetch) {
     long linear = probe & Key.PAGE;
+    int at = AT & victim(probe, tlb, shift(kept));
     entries[at + LANE] = HitLanes.one(fetch, size);
-    entries[at + DELTA] = Translation.address(leaf, linear, shifts[size]) - linear;
-    setKept(at, kept);
+    entries[at + DELTA] = Translation.address(leaf, linear, shift(size)) - linear;
+    entries[at + BITS] = TREE ? entries[at + BITS] & -4L | kept : kept;
     match(at, probe, leaf, kept, fetch);
     return at;
   }
 
-  private static void setKept(int at, int kept) {
-    entries[at + BITS] = TREE ? entries[at + BITS] & -4L | kept : kept;
+  private static int shift(int size) {
+    return size == 0 ? PAGE_SHIFT : shifts[size];
   }
 
   private static void match(int at, long probe, long leaf, int kept, boolean fetch) {
@@ -311,9 +314,7 @@ public final class TlbHierarchy implements TranslationCache {
     }
   }
 
-  /**
-   * Large pages have another size from now on: nothing that was kept could be found by its number.
-   */
+  /** Large pages get another size: nothing that was kept could be found by its number. */
   private void resize(PagingFormat format) {
     dropAll();
     SECOND.format(format);
