@@ -64,10 +64,19 @@ final class Distribution {
 
   /** Runs {@code bin/quire} in a folder, which is also where temporary files go. */
   Ended run(Path where, String... arguments) throws IOException, InterruptedException {
+    return runScript("bin/quire", where, arguments);
+  }
+
+  /** Runs a script of the distribution in a folder. */
+  Ended runScript(String script, Path where, String... arguments)
+      throws IOException, InterruptedException {
     Path out = Files.createTempFile("quire-out", ".txt");
     Path err = Files.createTempFile("quire-err", ".txt");
     Process process =
-        command(where, arguments).redirectOutput(out.toFile()).redirectError(err.toFile()).start();
+        command(script, where, arguments)
+            .redirectOutput(out.toFile())
+            .redirectError(err.toFile())
+            .start();
     try {
       if (!process.waitFor(TIMEOUT_SECONDS, TimeUnit.SECONDS)) {
         throw new IllegalStateException("does not end: " + List.of(arguments));
@@ -82,15 +91,15 @@ final class Distribution {
 
   /** Starts {@code bin/quire} in a folder and does not wait. */
   Process start(Path where, String... arguments) throws IOException {
-    return command(where, arguments)
+    return command("bin/quire", where, arguments)
         .redirectOutput(ProcessBuilder.Redirect.DISCARD)
         .redirectError(ProcessBuilder.Redirect.DISCARD)
         .start();
   }
 
-  private ProcessBuilder command(Path where, String... arguments) {
+  private ProcessBuilder command(String script, Path where, String... arguments) {
     List<String> command = new ArrayList<>();
-    command.add(home.resolve("bin/quire").toString());
+    command.add(home.resolve(script).toString());
     command.addAll(List.of(arguments));
     ProcessBuilder builder =
         new ProcessBuilder(command)

@@ -152,6 +152,25 @@ class DistributionIT {
   }
 
   @Test
+  void examplePluginIsBuiltAgainstTheDistributionAndServesARecordedGuest() throws Exception {
+    Distribution mine = Distribution.copy(folder.resolve("quire"));
+    Ended built = mine.runScript("examples/perfect-tlb/build", folder);
+    assertThat(built.err()).isEmpty();
+    assertThat(mine.plugins().resolve("perfect-tlb.jar")).exists();
+    String study = mine.examples().resolve("launch/tlb-study.conf").toString();
+    Ended tiny = mine.run(folder, "run", study, "--set", "machine.tlb.preset=tiny");
+    Ended perfect = mine.run(folder, "run", study, "--set", "machine.cache=perfect");
+    assertThat(perfect.err()).isEmpty();
+    assertThat(perfect.out()).contains("RESULT  0 differences", "translation cache perfect");
+    assertThat(walks(perfect)).isPositive().isLessThan(walks(tiny));
+  }
+
+  private static long walks(Ended ended) {
+    String line = ended.out().lines().filter(it -> it.contains("walks ")).findFirst().orElse("");
+    return Long.parseLong(line.replaceAll(".*?walks ([0-9,]+).*", "$1").replace(",", ""));
+  }
+
+  @Test
   void recordedVectorsPassInTheFramework() throws Exception {
     Ended ended =
         assembled.run(
