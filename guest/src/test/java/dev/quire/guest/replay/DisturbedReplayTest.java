@@ -43,14 +43,14 @@ class DisturbedReplayTest {
   @CsvSource({"hap-npt,0", "hap-npt,9", "hap-ept,0", "hap-ept,9"})
   void windowsUnderNestedPaging(String backend, int order) {
     TlbGeometry tlb = order == 0 ? World.defaultTlb() : null;
-    same(Host.nested(backend, order, tlb), Traces.example(WINDOW), "until", "300000");
-    same(Host.nested(backend, order, tlb), Traces.example(PKU), "until", "300000");
+    same(Host.nested(backend, order, tlb), Traces.example(WINDOW), "until", "100000");
+    same(Host.nested(backend, order, tlb), Traces.example(PKU), "until", "100000");
   }
 
   @Test
   void windowUnderNestedPagingLeavesTheSamePageTables() {
     Host host = Host.nested("hap-npt", 9, World.defaultTlb());
-    same(host, Traces.example(WINDOW), "check-ad", "true");
+    same(host, Traces.example(WINDOW), "check-ad", "true", "until", "300000");
   }
 
   @ParameterizedTest
@@ -63,7 +63,7 @@ class DisturbedReplayTest {
           "check-ad",
           "true",
           "until",
-          "150000");
+          "50000");
     }
   }
 
@@ -109,7 +109,7 @@ class DisturbedReplayTest {
   @Test
   void recordedWindowIsTheSameUnderBackendsThatTakeTurns() {
     Host host = Host.nested("hap-ept", 9, World.defaultTlb());
-    same(host, Traces.example(PKU), "swap-every", "10000", "until", "300000");
+    same(host, Traces.example(PKU), "swap-every", "5000", "until", "100000");
   }
 
   @ParameterizedTest
@@ -132,7 +132,7 @@ class DisturbedReplayTest {
             "disturb-every",
             "2000",
             "until",
-            "120000");
+            "60000");
     assertThat(sum(world, "disturbances")).isPositive();
   }
 

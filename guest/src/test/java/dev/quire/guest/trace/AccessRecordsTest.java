@@ -17,6 +17,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 /** Runs of ACCESS records come out the same one by one, in blocks of any size, and as written. */
 class AccessRecordsTest {
   private static final long RAM = 1L << 30;
+  private static final int RECORDS = 50_000;
   private static final long[] REGIONS = {
     0x0804_8000L, 0x7FFF_F000_0000L, 0xFFFF_8880_0000_0000L, 0xFF11_0000_0000_0000L
   };
@@ -26,12 +27,12 @@ class AccessRecordsTest {
   private record Written(long operation, long place, long bytes, boolean breaksRun) {}
 
   @ParameterizedTest
-  @ValueSource(longs = {1, 2, 3, 4, 5})
+  @ValueSource(longs = {1, 2, 3})
   void randomStreams(long seed) {
     Random random = new Random(seed);
     TraceWriter writer = TraceWriter.window(RAM);
     List<Written> all = new ArrayList<>();
-    for (int i = 0; i < 200_000; i++) {
+    for (int i = 0; i < RECORDS; i++) {
       all.add(write(writer, random, i));
     }
     Path file = writer.end().compressTo(folder.resolve("t.zst"));
@@ -59,7 +60,7 @@ class AccessRecordsTest {
       next = va + bytes;
     }
     // A page moves now and then: what came before must keep its place.
-    long pa = (va >>> 12 & 0xFFFFF) + (i >>> 16) << 12 | va & 0xFFF;
+    long pa = (va >>> 12 & 0xFFFFF) + (i >>> 14) << 12 | va & 0xFFF;
     writer.access(kind, user, bytes, va, pa);
     long flags = kind == 0 ? 0 : kind == 2 ? Access.FETCH : Access.WRITE;
     long operation = Operation.access(Access.of(flags, user, true), va);

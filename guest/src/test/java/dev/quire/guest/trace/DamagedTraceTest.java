@@ -172,14 +172,14 @@ class DamagedTraceTest {
     byte[] whole = Files.readAllBytes(Traces.example("linux-amd64-4level-nopti.small"));
     Random random = new Random(11);
     int refused = 0;
-    for (int round = 0; round < 30; round++) {
+    for (int round = 0; round < 12; round++) {
       byte[] damaged = whole.clone();
       damaged[random.nextInt(random.nextBoolean() ? 100 : whole.length)] ^=
           (byte) (1 << random.nextInt(8));
       Files.write(file(), damaged);
       refused += refusal(file()) == null ? 0 : 1;
     }
-    assertThat(refused).isGreaterThan(25);
+    assertThat(refused).isGreaterThan(9);
   }
 
   @Test
@@ -204,7 +204,7 @@ class DamagedTraceTest {
     byte[] compressed = Files.readAllBytes(Traces.example("linux-amd64-5level-pku.small"));
     byte[] whole = Zstd.decompress(compressed);
     Random random = new Random(13);
-    for (int round = 0; round < 15; round++) {
+    for (int round = 0; round < 6; round++) {
       byte[] damaged = Arrays.copyOf(whole, 400_000);
       for (int flips = 0; flips < 5; flips++) {
         damaged[random.nextInt(damaged.length)] ^= (byte) (1 << random.nextInt(8));

@@ -23,7 +23,7 @@ import org.junit.jupiter.params.provider.EnumSource;
  * their codes, registers, memory, and every counter.
  */
 class DifferentialTest {
-  private static final int PROGRAMS = RandomProgram.programs(40);
+  private static final int PROGRAMS = RandomProgram.programs(20);
   private static final int MANY = 2000;
   private static final int BLOCKS = 40;
 

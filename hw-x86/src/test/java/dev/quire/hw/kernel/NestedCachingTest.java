@@ -40,7 +40,7 @@ import org.junit.jupiter.params.provider.EnumSource;
  * need none.
  */
 class NestedCachingTest {
-  private static final int PROGRAMS = RandomProgram.programs(24);
+  private static final int PROGRAMS = RandomProgram.programs(8);
   private static final int MANY = 1000;
   private static final int STEPS = 150;
   private static final List<Shape> SHAPES =

@@ -106,7 +106,8 @@ final class Distribution {
             .directory(where.toFile())
             .redirectInput(new java.io.File("/dev/null"));
     builder.environment().put("JAVA_HOME", System.getProperty("java.home"));
-    builder.environment().put("QUIRE_OPTS", "-Djava.io.tmpdir=" + where);
+    String options = "-Djava.io.tmpdir=" + where + " " + System.getProperty("quire.opts", "");
+    builder.environment().put("QUIRE_OPTS", options);
     return builder;
   }
 
