@@ -5,6 +5,7 @@ import dev.quire.api.hw.Operation.Kind;
 import dev.quire.api.hw.OperationBlock;
 import dev.quire.api.x86.Access;
 import java.util.Locale;
+import java.util.Map;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
@@ -33,10 +34,12 @@ final class ShadowRun implements Callable<Integer> {
   @Override
   public Integer call() {
     System.out.printf("%-44s %10s %10s %8s%n", "each time", "ns", "exits", "bytes");
-    ShadowedGuest lazy = new ShadowedGuest(true);
+    ShadowedGuest lazy = new ShadowedGuest("shadow", Map.of());
     print("INVLPG and a fault, table out of sync", lazy, invalidations(lazy));
     print("a fault, a write, CR3: unsync and resync", lazy, resyncs());
-    ShadowedGuest strict = new ShadowedGuest(false);
+    ShadowedGuest classic = new ShadowedGuest("shadow-classic", Map.of());
+    print("the same, all resynced: shadow-classic", classic, resyncs());
+    ShadowedGuest strict = new ShadowedGuest("shadow", Map.of("oos", "off"));
     print("an emulated write to a table", strict, writes());
     print("MOV to CR3, root kept", strict, loads());
     return allocates ? 1 : 0;

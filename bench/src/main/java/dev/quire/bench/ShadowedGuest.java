@@ -43,15 +43,14 @@ final class ShadowedGuest {
 
   private final Domain domain;
 
-  /** A guest that has touched all its pages. */
-  ShadowedGuest(boolean outOfSync) {
+  /** A guest that has touched all its pages, under a backend with options. */
+  ShadowedGuest(String name, Map<String, String> options) {
     MachineSpec machine =
         MachineSpec.bare(CpuProfile.full(Vendor.INTEL, 40))
             .withRam(List.of(new Ram(0, 64L << 20)))
             .withTlb(StreamMachine.GEOMETRY);
     PagingBackend backend =
-        Services.first(PagingBackend.class, it -> it.name().equals("shadow"))
-            .with(Map.of("oos", outOfSync ? "on" : "off"));
+        Services.first(PagingBackend.class, it -> it.name().equals(name)).with(options);
     domain =
         Services.only(HypervisorFactory.class)
             .create(Services.only(MachineFactory.class).create(machine))

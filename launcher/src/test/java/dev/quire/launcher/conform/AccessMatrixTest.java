@@ -15,7 +15,7 @@ class AccessMatrixTest {
   private static final long STATES = 15_114_240;
 
   private static Map<String, Result> check(int every) {
-    List<String> names = List.of("native", "shadow", "hap-npt", "hap-ept");
+    List<String> names = List.of("native", "shadow", "shadow-classic", "hap-npt", "hap-ept");
     return new AccessMatrix(
             ConformanceTest.machines(),
             ConformanceTest.hypervisors(),

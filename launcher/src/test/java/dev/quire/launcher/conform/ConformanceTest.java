@@ -78,7 +78,7 @@ class ConformanceTest {
 
   /** A guest sees the same under every backend, and finds the same A and D bits. */
   @ParameterizedTest
-  @CsvSource({"shadow", "hap-npt", "hap-ept"})
+  @CsvSource({"shadow", "shadow-classic", "hap-npt", "hap-ept"})
   void guestsUnderABackendSeeWhatWasRecorded(String name) {
     long vectors = 0;
     for (String mode : List.of("2level", "pae", "4level", "5level")) {

@@ -22,6 +22,7 @@ final class GuestPath {
   private ShadowKind top = ShadowKind.L4_64;
   private int roles;
   private int leaf;
+  private int bottom;
 
   GuestPath(GuestTables guest) {
     this.guest = guest;
@@ -42,10 +43,12 @@ final class GuestPath {
     roles = ofRoles;
     @Mfn long table = root;
     ShadowKind at = kind;
+    bottom = kind.level() + 1;
     while (table != FrameMapper.NONE) {
       int level = at.level();
       int type = at.type(ofRoles);
       long entry = guest.entry(at, table, index(level));
+      bottom = level;
       tables[level] = table;
       entries[level] = entry;
       if (!guest.isUsable(type, entry) || (entry & PageEntry.A) == 0) {
@@ -91,12 +94,18 @@ final class GuestPath {
     return leaf;
   }
 
+  /** The lowest level that an entry was read of, even if nothing leads on from it. */
+  int bottom() {
+    return bottom;
+  }
+
   /** Which type the shadow of the table at a level has. */
   int type(int level) {
     return kind(level).type(roles);
   }
 
-  private ShadowKind kind(int level) {
+  /** The kind of the table at a level. */
+  ShadowKind kind(int level) {
     ShadowKind at = top;
     while (at.level() > level) {
       ShadowKind below = at.table();

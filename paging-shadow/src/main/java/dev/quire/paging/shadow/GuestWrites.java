@@ -18,6 +18,7 @@ final class GuestWrites {
   private final ShadowEntries entries;
   private final Unshadowing unshadowing;
   private final ShadowCounts counts;
+  private final boolean heuristics;
   private @Mfn long lastZeroed = Addresses.mfn(-1);
 
   GuestWrites(
@@ -26,7 +27,9 @@ final class GuestWrites {
       ShadowGraph graph,
       ShadowEntries entries,
       Unshadowing unshadowing,
-      ShadowCounts counts) {
+      ShadowCounts counts,
+      boolean heuristics) {
+    this.heuristics = heuristics;
     this.memory = memory;
     this.pages = pages;
     this.graph = graph;
@@ -51,7 +54,7 @@ final class GuestWrites {
     boolean zero = !odd && memory.load(Addresses.mfnToMaddr(mfn, offset), bytes) == 0;
     boolean zeroing = zero && lastZeroed == mfn;
     lastZeroed = zero ? mfn : Addresses.mfn(-1);
-    boolean gone = (odd || zeroing) && unshadowing.removeShadows(mfn, false);
+    boolean gone = heuristics && (odd || zeroing) && unshadowing.removeShadows(mfn, false);
     boolean flush = changed(mfn, offset, bytes);
     return gone || flush;
   }

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.quire.paging.shadow;
 
+import dev.quire.api.address.Addresses;
+import dev.quire.api.address.Gva;
 import dev.quire.api.address.Mfn;
 import dev.quire.api.hw.FrameMapper;
 import java.util.List;
@@ -11,7 +13,7 @@ import java.util.List;
  * sh_resync}). One fault then stands for all the writes between two invalidations. Under the
  * domain's lock.
  */
-final class OutOfSync {
+final class OutOfSync implements SyncPolicy {
   private final OutOfSyncTables tables;
   private final ShadowDomain domain;
   private final ShadowGraph graph;
@@ -29,25 +31,16 @@ final class OutOfSync {
     counts = domain.counts();
   }
 
-  /** Whether tables may be out of sync: only while every vCPU has paging on. */
-  void active(boolean value) {
-    active = value && tables.size() > 0;
-  }
-
-  boolean isActive() {
-    return active;
+  @Override
+  public void paged(boolean everyVcpu) {
+    active = everyVcpu && tables.size() > 0;
   }
 
   // ---- out of sync ----
 
-  /**
-   * Lets a table be written, if it is the shadow's kind of table: of the last level, and of one
-   * type only.
-   *
-   * @param vcpu the number of the one that is about to write
-   * @return whether it is out of sync afterwards
-   */
-  boolean unsync(int vcpu, @Mfn long mfn) {
+  /** Only tables of the last level, and of one type. */
+  @Override
+  public boolean unsync(int vcpu, @Mfn long mfn) {
     int types = graph.typesOf(mfn);
     if (tables.isOutOfSync(mfn)) {
       return true;
@@ -81,24 +74,33 @@ final class OutOfSync {
     return ShadowKind.of(Integer.numberOfTrailingZeros(types));
   }
 
-  /** A shadow entry lets a table be written that is out of sync ({@code oos_fixup_add}). */
-  void mapped(@Mfn long mfn, long place) {
+  /** {@code oos_fixup_add}. */
+  @Override
+  public void mapped(@Mfn long mfn, long place) {
     long before = tables.addFixup(tables.slotOf(mfn), place);
     if (before != place && writeAccess.removeAt(before, mfn)) {
       counts.add(ShadowEvent.FIXUPS_EVICTED);
     }
   }
 
+  /** What programs write are no tables. */
+  @Override
+  public boolean letsWrite(@Mfn long mfn, boolean byUser) {
+    return !byUser && tables.mayWrite(mfn);
+  }
+
   // ---- in sync ----
 
-  /** Brings a table into sync, if it is not: it can be written no longer, its shadow is right. */
-  void resync(@Mfn long mfn) {
+  @Override
+  public boolean promoting(@Mfn long mfn) {
     int slot = tables.slotOf(mfn);
     if (slot != OutOfSyncTables.NONE) {
       resync(slot);
     }
+    return slot != OutOfSyncTables.NONE;
   }
 
+  /** Brings a table into sync: it can be written no longer, its shadow is right. */
   private void resync(int slot) {
     counts.add(ShadowEvent.RESYNCS);
     @Mfn long mfn = tables.frame(slot);
@@ -138,8 +140,9 @@ final class OutOfSync {
     }
   }
 
-  /** A vCPU's translations are void: what it let be written is brought into sync. */
-  void resyncOwn(int vcpu) {
+  /** While the old tables tell where it is mapped, what this vCPU was let write. */
+  @Override
+  public void rootsChange(int vcpu) {
     for (int i = 0; i < OutOfSyncTables.PER_VCPU && tables.size() > 0; i++) {
       int slot = vcpu * OutOfSyncTables.PER_VCPU + i;
       if (tables.frame(slot) != FrameMapper.NONE) {
@@ -148,8 +151,9 @@ final class OutOfSync {
     }
   }
 
-  /** The same: shadows of what the others let be written are brought up to date. */
-  void refreshOthers(int vcpu) {
+  /** Shadows of what the others were let write are brought up to date. */
+  @Override
+  public void rootsChanged(int vcpu) {
     for (int slot = 0; slot < tables.size(); slot++) {
       boolean other = slot / OutOfSyncTables.PER_VCPU != vcpu;
       if (other && tables.frame(slot) != FrameMapper.NONE) {
@@ -159,8 +163,8 @@ final class OutOfSync {
     }
   }
 
-  /** Everything, since tables may be read in another way from now on. */
-  void resyncAll() {
+  @Override
+  public void modeChanges() {
     for (int slot = 0; slot < tables.size(); slot++) {
       if (tables.frame(slot) != FrameMapper.NONE) {
         resync(slot);
@@ -168,8 +172,25 @@ final class OutOfSync {
     }
   }
 
-  /** What does not hold of the slots ({@code sh_oos_audit}). */
-  void audit(List<String> wrong) {
+  /** Only the entry for the address is forgotten: the next use of it finds what it is now. */
+  @Override
+  public boolean invalidate(ShadowMode mode, @Gva long linear) {
+    long place = mode.placeOf(linear);
+    int slot = ShadowPages.placeSlot(place);
+    if (place == ShadowPages.NO_PARENT || domain.pages().kind(slot).isSplinter()) {
+      return false;
+    }
+    @Mfn long table = Addresses.mfn(ShadowHash.frame(domain.pages().key(slot)));
+    boolean outOfSync = tables.isOutOfSync(table);
+    if (outOfSync) {
+      graph.setPage(slot, ShadowPages.placeIndex(place), 0);
+    }
+    return outOfSync;
+  }
+
+  /** {@code sh_oos_audit}. */
+  @Override
+  public void audit(List<String> wrong) {
     for (int slot = 0; slot < tables.size(); slot++) {
       @Mfn long mfn = tables.frame(slot);
       if (mfn != FrameMapper.NONE) {

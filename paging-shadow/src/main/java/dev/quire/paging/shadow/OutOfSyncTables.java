@@ -13,7 +13,7 @@ import java.util.Arrays;
  * oos[]}), each with a snapshot of its table, entry by entry what the shadow was made from, and
  * with the places of two shadow entries that let the table be written ({@code oos_fixup}).
  */
-final class OutOfSyncTables {
+final class OutOfSyncTables implements StaleTables {
   /** Slots of a vCPU ({@code SHADOW_OOS_PAGES}). */
   static final int PER_VCPU = 3;
 
@@ -59,12 +59,13 @@ final class OutOfSyncTables {
     return slots.get(mfn) - 1;
   }
 
-  boolean isOutOfSync(@Mfn long mfn) {
+  @Override
+  public boolean isOutOfSync(@Mfn long mfn) {
     return slots.get(mfn) != 0;
   }
 
-  /** Whether new mappings may let a table be written ({@code oos_may_write}). */
-  boolean mayWrite(@Mfn long mfn) {
+  @Override
+  public boolean mayWrite(@Mfn long mfn) {
     int slot = slotOf(mfn);
     return slot != NONE && mayWrite[slot];
   }
@@ -110,8 +111,8 @@ final class OutOfSyncTables {
     slots.set(Addresses.mfn(frames[to]), to + 1);
   }
 
-  /** The table is in sync, or no table any more. */
-  void vacate(@Mfn long mfn) {
+  @Override
+  public void vacate(@Mfn long mfn) {
     int slot = slotOf(mfn);
     if (slot != NONE) {
       frames[slot] = FrameMapper.NONE;
@@ -161,15 +162,15 @@ final class OutOfSyncTables {
     return at < 0 ? NONE : from + at;
   }
 
-  /** An entry of a table as the shadow has it. */
-  long entry(ShadowKind kind, @Mfn long mfn, int index) {
+  @Override
+  public long entry(ShadowKind kind, @Mfn long mfn, int index) {
     int bytes = kind.format().entryBytes();
     @Mfn long snapshot = Addresses.mfn(snapshots[slotOf(mfn)]);
     return memory.load(Addresses.mfnToMaddr(snapshot, (long) index * bytes), bytes);
   }
 
-  /** The shadow has such an entry from now on; nothing happens if the table is in sync. */
-  void entry(ShadowKind kind, @Mfn long mfn, int index, long entry) {
+  @Override
+  public void entry(ShadowKind kind, @Mfn long mfn, int index, long entry) {
     int slot = slotOf(mfn);
     if (slot != NONE) {
       int bytes = kind.format().entryBytes();

@@ -21,12 +21,20 @@ final class OwnTables {
    * vCPU while one of them changes its own, and what one fault takes.
    */
   static int minimum(int vcpus, ShadowOptions options) {
-    return 2 + snapshots(vcpus, options) + ShadowKind.MOST_PAGES * (vcpus + 1) + PageFaults.ROOM;
+    int roots = ShadowKind.MOST_PAGES * (vcpus + 1);
+    return 2 + snapshots(vcpus, options) + roots + room(options);
+  }
+
+  /**
+   * One write can take two faults that need each other's shadows, if the guest itself is to do it.
+   */
+  private static int room(ShadowOptions options) {
+    return options.isClassic() ? 2 * PageFaults.room(options) : PageFaults.room(options);
   }
 
   /** How many snapshots there are. */
   static int snapshots(int vcpus, ShadowOptions options) {
-    return options.outOfSync() ? OutOfSyncTables.PER_VCPU * vcpus : 0;
+    return options.sync() == ShadowOptions.Sync.LAST_LEVEL ? OutOfSyncTables.PER_VCPU * vcpus : 0;
   }
 
   /** Takes reserved frames. */

@@ -10,7 +10,6 @@ import dev.quire.api.domain.P2mEntry;
 import dev.quire.api.domain.P2mType;
 import dev.quire.api.domain.P2mType.Group;
 import dev.quire.api.hw.FrameMapper;
-import dev.quire.api.hw.PhysicalMemory;
 import dev.quire.api.x86.Access;
 import dev.quire.api.x86.Translation;
 
@@ -53,10 +52,7 @@ final class PageFaults {
   }
 
   /** Shadows that one fault may make: one a level below the root, of two pages at most. */
-  static final int ROOM = 4;
-
-  /** How far entries are made besides the one that faulted ({@code PREFETCH_DISTANCE}). */
-  private static final int PREFETCH = 32;
+  private static final int ROOM = 4;
 
   /** So often other CPUs may change tables while they are looked at. */
   private static final int MOST_TRIES = 10_000;
@@ -69,9 +65,14 @@ final class PageFaults {
   private final Propagation propagation;
   private final WriteAccess writeAccess;
   private final Unshadowing unshadowing;
-  private final OutOfSync outOfSync;
-  private final OutOfSyncTables outOfSyncTables;
+  private final SyncPolicy sync;
+  private final StaleTables staleTables;
+  private final Neighbours neighbours;
   private final ShadowCounts counts;
+  private final int room;
+
+  /** Whether the last {@link #descend} made the last-level shadow. */
+  private boolean made;
 
   PageFaults(ShadowDomain domain, P2m p2m) {
     this.domain = domain;
@@ -82,9 +83,16 @@ final class PageFaults {
     this.propagation = domain.propagation();
     this.writeAccess = domain.writeAccess();
     this.unshadowing = domain.unshadowing();
-    this.outOfSync = domain.outOfSync();
-    this.outOfSyncTables = domain.outOfSyncTables();
+    this.sync = domain.sync();
+    this.staleTables = domain.staleTables();
+    this.neighbours = new Neighbours(domain);
     this.counts = domain.counts();
+    this.room = room(domain.options());
+  }
+
+  /** Frames that one fault may take: its shadows, and the snapshot of a table it writes. */
+  static int room(ShadowOptions options) {
+    return options.isClassic() ? ROOM + 1 : ROOM;
   }
 
   /**
@@ -144,7 +152,7 @@ final class PageFaults {
 
   private Answer locked(
       ShadowMode mode, @Gva long linear, long access, long found, @Gfn long gfn, long target) {
-    if (!unshadowing.makeRoom(ROOM)) {
+    if (!unshadowing.makeRoom(room)) {
       return Answer.NO_ROOM;
     }
     GuestPath path = mode.path();
@@ -152,7 +160,7 @@ final class PageFaults {
     if (root == ShadowPages.NONE || pages.isOrphan(root)) {
       return mode.loadRoots() ? Answer.AGAIN : Answer.NO_ROOM;
     }
-    if (!mode.readPath(linear) || path.gfn() != gfn) {
+    if (!mode.readPath(linear) || path.gfn() != gfn || sync.catchUp(path)) {
       return Answer.AGAIN;
     }
     if (protect(mode, path)) {
@@ -169,10 +177,15 @@ final class PageFaults {
     }
     int slot = ShadowPages.placeSlot(place);
     int index = ShadowPages.placeIndex(place);
-    long shadow = propagation.page(pages.kind(slot), guestEntry(path, slot), gfn, target, fetch);
+    long entry = neighbours.guestEntry(path, slot);
+    long shadow = propagation.page(pages.kind(slot), entry, gfn, target, fetch);
     graph.setPage(slot, index, shadow);
     follow(path, place, shadow);
-    prefetch(path, slot, index);
+    if (!domain.options().isClassic()) {
+      neighbours.after(path, slot, index);
+    } else if (made) {
+      neighbours.around(path, slot, index);
+    }
     return answer(mode, access, found, target, shadow);
   }
 
@@ -185,19 +198,20 @@ final class PageFaults {
     @Mfn long mfn = P2mEntry.mfn(target);
     return P2mEntry.hasFrame(target)
         && graph.isTable(mfn)
-        && outOfSync.unsync(mode.vcpu().number(), mfn)
+        && sync.unsync(mode.vcpu().number(), mfn)
         && !path.isUnchanged();
   }
 
   /** What the shadow has of a table out of sync is noted, and where such a table can be written. */
   private void follow(GuestPath path, long place, long shadow) {
-    int slot = ShadowPages.placeSlot(place);
-    if (!pages.kind(slot).isSplinter()) {
-      int index = ShadowPages.placeIndex(place);
-      outOfSyncTables.entry(pages.kind(slot), path.table(1), index, path.entry(1));
+    for (int level = path.top(); level >= path.leaf(); level--) {
+      if (staleTables.isOutOfSync(path.table(level))) {
+        staleTables.entry(
+            path.kind(level), path.table(level), path.index(level), path.entry(level));
+      }
     }
-    if (DataFrames.isWritable(shadow) && outOfSyncTables.mayWrite(DataFrames.mfn(shadow))) {
-      outOfSync.mapped(DataFrames.mfn(shadow), place);
+    if (DataFrames.isWritable(shadow) && staleTables.mayWrite(DataFrames.mfn(shadow))) {
+      sync.mapped(DataFrames.mfn(shadow), place);
     }
   }
 
@@ -206,10 +220,9 @@ final class PageFaults {
     boolean flush = false;
     for (int level = path.top(); level >= path.leaf(); level--) {
       @Mfn long table = path.table(level);
-      if (outOfSyncTables.isOutOfSync(table)
-          && graph.find(path.type(level), ShadowHash.ofTable(table)) == ShadowPages.NONE) {
-        outOfSync.resync(table); // it becomes a table of another kind too
-        flush = true;
+      boolean may = staleTables.isOutOfSync(table) || !graph.isTable(table);
+      if (may && graph.find(path.type(level), ShadowHash.ofTable(table)) == ShadowPages.NONE) {
+        flush |= sync.promoting(table); // it becomes a table, or one of another kind too
       }
       if (!graph.isTable(table)) {
         flush |= writeAccess.remove(table, level, mode);
@@ -234,6 +247,7 @@ final class PageFaults {
   private long descend(GuestPath path, int root, @Gfn long gfn) {
     int slot = root;
     boolean flush = false;
+    made = false;
     for (int level = path.top(); level > Math.max(path.leaf(), 1); level--) {
       slot = child(slot, path.index(level), path.entry(level), 0);
       flush |= lastRefer;
@@ -242,7 +256,7 @@ final class PageFaults {
       boolean own = level == path.leaf();
       ShadowKind kind = pages.kind(slot);
       int index = own ? path.index(level) : (int) (gfn >>> 9) & 511;
-      long entry = own ? path.entry(level) : guestEntry(path, slot);
+      long entry = own ? path.entry(level) : neighbours.guestEntry(path, slot);
       long first = gfn & -(1L << kind.format().shift(level) - Addresses.PAGE_SHIFT);
       slot = child(slot, index, entry, first + 1);
       flush |= lastRefer;
@@ -271,6 +285,12 @@ final class PageFaults {
     int child = graph.find(childType, key);
     if (child == ShadowPages.NONE) {
       child = graph.make(childType, key);
+      made = true; // the last level's, if any: nothing old lies below it
+    } else {
+      made = false;
+      if (graph.child(pages.entry(slot, index * kind.entriesPerGuestEntry())) != child) {
+        counts.add(ShadowEvent.SHADOWS_FOUND);
+      }
     }
     graph.get(child);
     lastRefer = entries.refer(slot, index, entry, child);
@@ -293,42 +313,6 @@ final class PageFaults {
     return ShadowHash.ofTable(domain.guest().toMachine(domain.guest().target(type, entry)));
   }
 
-  /** The guest entry that stands for a shadow's: its own, or what a superpage makes of it. */
-  private long guestEntry(GuestPath path, int slot) {
-    return pages.kind(slot).isSplinter()
-        ? Propagation.splinterEntry(ShadowHash.protectionKey(pages.key(slot)))
-        : path.entry(1);
-  }
-
-  /** Neighbours that the guest's tables permit already are likely to be used next. */
-  private void prefetch(GuestPath path, int slot, int index) {
-    int end = Math.min(index + PREFETCH, (index | PhysicalMemory.FRAME_LONGS - 1) + 1);
-    boolean splinter = pages.kind(slot).isSplinter();
-    for (int at = index + 1; at < end; at++) {
-      if (pages.entry(slot, at) == 0) {
-        long shadow = splinter ? splinterPage(path, slot, at) : ownPage(slot, at);
-        if (shadow != 0) {
-          graph.setPage(slot, at, shadow);
-          counts.add(ShadowEvent.PREFETCHED);
-        }
-      }
-    }
-  }
-
-  private long splinterPage(GuestPath path, int slot, int at) {
-    @Gfn long gfn = Addresses.gfn(ShadowHash.frame(pages.key(slot)) + at);
-    long target = domain.guest().p2mEntry(gfn);
-    long entry = guestEntry(path, slot);
-    return propagation.page(pages.kind(slot), entry, gfn, target, Propagation.PREFETCH);
-  }
-
-  private long ownPage(int slot, int at) {
-    @Mfn long table = Addresses.mfn(ShadowHash.frame(pages.key(slot)));
-    long entry = domain.guest().entry(pages.kind(slot), table, at);
-    outOfSyncTables.entry(pages.kind(slot), table, at, entry);
-    return propagation.page(pages.type(slot), entry);
-  }
-
   // ---- what it means ----
 
   private Answer answer(ShadowMode mode, long access, long found, long target, long shadow) {
@@ -348,7 +332,7 @@ final class PageFaults {
     }
     @Mfn long mfn = P2mEntry.mfn(target);
     boolean byUser = (access & Access.USER) != 0;
-    if (graph.isTable(mfn) && (byUser || !outOfSyncTables.mayWrite(mfn))) {
+    if (graph.isTable(mfn) && !sync.letsWrite(mfn, byUser)) {
       if (byUser && unshadowing.removeShadows(mfn, true)) {
         domain.flush(); // programs do not write tables: it is none any more
       }

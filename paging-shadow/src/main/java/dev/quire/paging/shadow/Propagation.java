@@ -52,16 +52,19 @@ final class Propagation {
 
   private final GuestTables guest;
   private final ShadowGraph graph;
-  private final OutOfSyncTables outOfSync;
+  private final StaleTables outOfSync;
   private final ShadowDomain domain;
   private final ShadowCounts counts;
+  private final boolean upperRights;
 
   Propagation(
       ShadowDomain domain,
       GuestTables guest,
       ShadowGraph graph,
-      OutOfSyncTables outOfSync,
-      ShadowCounts counts) {
+      StaleTables outOfSync,
+      ShadowCounts counts,
+      boolean upperRights) {
+    this.upperRights = upperRights;
     this.outOfSync = outOfSync;
     this.domain = domain;
     this.guest = guest;
@@ -72,6 +75,11 @@ final class Propagation {
   /** What an entry of a splintered superpage would be if the guest had it. */
   static long splinterEntry(int protectionKey) {
     return PERMISSIVE | (long) protectionKey << PageEntry.KEY_SHIFT;
+  }
+
+  /** Whether entries above the last level are read-only where the guest's are. */
+  boolean hasUpperRights() {
+    return upperRights;
   }
 
   /** The shadow of a guest's last-level entry that nobody asked for. */
@@ -154,6 +162,9 @@ final class Propagation {
       return refused(PropagationRule.NO_SHADOW);
     }
     long shadow = entry & CARRIED | PageEntry.A | PageEntry.D | child;
+    if (!upperRights) {
+      return shadow | PageEntry.RW;
+    }
     boolean clean = mapsPage && (entry & PageEntry.D) == 0 && (entry & PageEntry.RW) != 0;
     return clean ? withoutWrite(shadow, PropagationRule.NOT_DIRTY) : shadow;
   }

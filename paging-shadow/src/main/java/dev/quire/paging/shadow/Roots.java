@@ -80,7 +80,7 @@ final class Roots {
   private void locate(PagingContext guest, int guestLevels) {
     Arrays.fill(tables, FrameMapper.NONE);
     if (guestLevels == 1) {
-      tables[0] = domain.unpagedTable();
+      tables[0] = domain.own().unpaged();
     } else if (guestLevels != 3) {
       tables[0] = tableAt(guest.root());
     } else {
@@ -107,7 +107,7 @@ final class Roots {
       if (!domain.unshadowing().makeRoom(ofKind.pages())) {
         return ShadowPages.NONE;
       }
-      domain.outOfSync().resync(table); // what it is besides, a root is written by nobody
+      domain.sync().promoting(table);
       if (!graph.isTable(table) && domain.writeAccess().remove(table, ofKind.level(), mode)) {
         domain.flush();
       }
@@ -134,7 +134,8 @@ final class Roots {
   }
 
   private @Maddr long page(int slot, int page) {
-    @Mfn long mfn = slot == ShadowPages.NONE ? domain.emptyTable() : domain.pages().mfn(slot, page);
+    @Mfn
+    long mfn = slot == ShadowPages.NONE ? domain.own().empty() : domain.pages().mfn(slot, page);
     return Addresses.mfnToMaddr(mfn);
   }
 

@@ -48,7 +48,7 @@ final class ShadowAudit {
     }
     hash();
     frames();
-    domain.outOfSync().audit(wrong);
+    domain.sync().audit(wrong);
     return wrong;
   }
 
@@ -78,15 +78,17 @@ final class ShadowAudit {
       return Propagation.splinterEntry(ShadowHash.protectionKey(pages.key(slot)));
     }
     @Mfn long table = Addresses.mfn(ShadowHash.frame(pages.key(slot)));
-    return domain.outOfSyncTables().isOutOfSync(table)
-        ? domain.outOfSyncTables().entry(kind, table, index)
-        : guest.entry(kind, table, index / kind.entriesPerGuestEntry());
+    int own = index / kind.entriesPerGuestEntry();
+    return domain.staleTables().isOutOfSync(table)
+        ? domain.staleTables().entry(kind, table, own)
+        : guest.entry(kind, table, own);
   }
 
   private void rights(int slot, int index, long entry, long own) {
     check((own & PageEntry.P) != 0, slot, index, "present, but the guest's entry is not");
     check((own & PageEntry.A) != 0, slot, index, "present, but the guest's entry has A = 0");
-    boolean writable = (entry & PageEntry.RW) != 0;
+    boolean upper = !pages.kind(slot).isLast() && !domain.propagation().hasUpperRights();
+    boolean writable = (entry & PageEntry.RW) != 0 && !upper;
     check(!writable || (own & PageEntry.RW) != 0, slot, index, "writable, the guest's is not");
     check(((entry ^ own) & PageEntry.US) == 0, slot, index, "U/S differs from the guest's");
     check(((entry ^ own) & PageEntry.NX) == 0, slot, index, "NX differs from the guest's");
@@ -111,7 +113,7 @@ final class ShadowAudit {
     check(same, slot, index, "another frame than the p2m has");
     P2mType type = P2mEntry.type(target);
     check(!canWrite || type.isWritable(), slot, index, "writable, but the p2m's type is not");
-    boolean locked = domain.graph().isTable(mfn) && !domain.outOfSyncTables().isOutOfSync(mfn);
+    boolean locked = domain.graph().isTable(mfn) && !domain.staleTables().isOutOfSync(mfn);
     check(!canWrite || !locked, slot, index, "a table can be written");
     if (domain.data().isCounted(mfn)) {
       mapped.add(mfn, 1);
@@ -145,7 +147,8 @@ final class ShadowAudit {
     }
     check(guest.isUsable(type, own), slot, index, "the guest's entry has reserved bits");
     check(domain.entries().existingChild(type, own) == child, slot, index, "a wrong shadow");
-    boolean clean = guest.mapsPage(type, own) && (own & PageEntry.D) == 0;
+    boolean clean = domain.propagation().hasUpperRights();
+    clean &= guest.mapsPage(type, own) && (own & PageEntry.D) == 0;
     check(!clean || (entry & PageEntry.RW) == 0, slot, index, "writable, but D = 0");
   }
 

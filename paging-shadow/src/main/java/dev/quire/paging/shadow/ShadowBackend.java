@@ -18,6 +18,13 @@ import java.util.Set;
  */
 @ServiceProvider(PagingBackend.class)
 public final class ShadowBackend implements PagingBackend {
+  static final Set<Feature> FEATURES =
+      Set.of(Feature.REFCOUNTS, Feature.TRANSLATE, Feature.EXTERNAL, Feature.LOG_DIRTY);
+
+  /** Whatever the guest believes, the hardware runs on 8-byte entries with no-execute. */
+  static final Set<CpuProfile.Feature> CPU_FEATURES =
+      Set.of(CpuProfile.Feature.PAE, CpuProfile.Feature.NX);
+
   private final ShadowOptions options;
 
   /** For the service loader. */
@@ -46,13 +53,12 @@ public final class ShadowBackend implements PagingBackend {
 
   @Override
   public Set<Feature> features() {
-    return Set.of(Feature.REFCOUNTS, Feature.TRANSLATE, Feature.EXTERNAL, Feature.LOG_DIRTY);
+    return FEATURES;
   }
 
-  /** Whatever the guest believes, the hardware runs on 8-byte entries with no-execute. */
   @Override
   public Set<CpuProfile.Feature> cpuFeatures() {
-    return Set.of(CpuProfile.Feature.PAE, CpuProfile.Feature.NX);
+    return CPU_FEATURES;
   }
 
   @Override
@@ -62,10 +68,15 @@ public final class ShadowBackend implements PagingBackend {
 
   @Override
   public PagingDomain attach(Domain domain) {
+    return attach(domain, options);
+  }
+
+  /** The same with options of either generation. */
+  static PagingDomain attach(Domain domain, ShadowOptions options) {
     if (!domain.isTranslated()) {
       throw new BackendUnavailableException("shadow paging needs a domain that has a p2m");
     }
-    if (!domain.machine().profile().features().containsAll(cpuFeatures())) {
+    if (!domain.machine().profile().features().containsAll(CPU_FEATURES)) {
       throw new BackendUnavailableException("shadow paging needs a CPU with PAE and no-execute");
     }
     return new ShadowDomain(domain, options);

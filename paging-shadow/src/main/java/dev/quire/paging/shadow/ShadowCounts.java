@@ -26,11 +26,18 @@ final class ShadowCounts {
     return rules[rule.ordinal()];
   }
 
-  /** Everything by its title, and how many shadows there are of each kind. */
-  Map<String, Long> all(ShadowPages pages) {
+  /**
+   * Everything by its title, how many shadows there are of each kind, and what they take.
+   *
+   * @param classic which generation it is
+   */
+  Map<String, Long> all(
+      boolean classic, ShadowPages pages, HighLevelTables highLevel, TableMemory tables) {
     Map<String, Long> all = new LinkedHashMap<>();
     for (ShadowEvent event : ShadowEvent.values()) {
-      all.put(event.title(), get(event));
+      if (event.isOf(classic)) {
+        all.put(event.title(), get(event));
+      }
     }
     for (PropagationRule rule : PropagationRule.values()) {
       all.put("rule-" + rule.title(), get(rule));
@@ -43,6 +50,11 @@ final class ShadowCounts {
       frames += count * kind.pages();
     }
     all.put("shadow-frames", frames);
+    if (classic) {
+      all.put("hl2-frames", highLevel.frames());
+    }
+    all.put("pool-frames", (long) tables.inUse());
+    all.put("pool-frames-peak", (long) tables.peak());
     return all;
   }
 }

@@ -4,7 +4,6 @@ package dev.quire.paging.shadow;
 import dev.quire.api.address.Addresses;
 import dev.quire.api.address.Gfn;
 import dev.quire.api.address.Gpa;
-import dev.quire.api.address.Maddr;
 import dev.quire.api.address.Mfn;
 import dev.quire.api.domain.Domain;
 import dev.quire.api.domain.Errno;
@@ -48,8 +47,10 @@ final class ShadowDomain implements PagingDomain {
   private final ShadowMode[] modes;
   private volatile boolean logging;
   private final OwnTables own;
-  private final OutOfSyncTables outOfSyncTables;
-  private final OutOfSync outOfSync;
+  private final ShadowOptions options;
+  private final StaleTables staleTables;
+  private final HighLevelTables highLevel;
+  private final SyncPolicy sync;
 
   /**
    * Takes what shadow paging cannot do without.
@@ -58,26 +59,35 @@ final class ShadowDomain implements PagingDomain {
    */
   ShadowDomain(Domain domain, ShadowOptions options) {
     this.domain = domain;
+    this.options = options;
     memory = domain.machine().memory();
     shootdown = new Shootdown(domain.machine(), counts);
     int least = OwnTables.minimum(domain.vcpus(), options);
     tables = new TableMemory(domain.pool(), memory, shootdown, least);
     reserve(least);
     own = new OwnTables(memory, tables, OwnTables.snapshots(domain.vcpus(), options));
-    outOfSyncTables = new OutOfSyncTables(memory, own.snapshots());
+    boolean classic = options.isClassic();
     pages = new ShadowPages(memory, tables);
+    highLevel = new HighLevelTables(memory, tables, pages, counts, classic);
+    OutOfSyncTables few = new OutOfSyncTables(memory, own.snapshots());
+    ClassicOutOfSyncTables any = new ClassicOutOfSyncTables(memory, tables);
+    staleTables = classic ? any : few;
     hash = new ShadowHash(pages);
     reverse = new ReverseMaps(options.reverseMaps());
     data = new DataFrames(memory, shootdown);
-    graph = new ShadowGraph(pages, hash, data, outOfSyncTables, reverse, counts);
+    graph = new ShadowGraph(pages, hash, data, staleTables, reverse, highLevel, counts);
     guest = new GuestTables(memory, profile(), domain.p2m());
-    propagation = new Propagation(this, guest, graph, outOfSyncTables, counts);
-    entries = new ShadowEntries(pages, graph, guest, propagation, outOfSyncTables);
-    writeAccess = new WriteAccess(pages, graph, data, reverse, counts);
+    boolean upper = options.upperRights();
+    propagation = new Propagation(this, guest, graph, staleTables, counts, upper);
+    entries = new ShadowEntries(pages, graph, guest, propagation, staleTables, highLevel);
+    writeAccess =
+        new WriteAccess(
+            pages, graph, data, reverse, counts, classic ? new WritablePredictor() : null);
     List<ShadowMode> all = new ArrayList<>();
-    unshadowing = new Unshadowing(pages, graph, data, reverse, tables, counts, all);
-    writes = new GuestWrites(memory, pages, graph, entries, unshadowing, counts);
-    outOfSync = new OutOfSync(outOfSyncTables, this);
+    unshadowing =
+        new Unshadowing(pages, graph, data, reverse, tables, counts, all, this::relinquish);
+    writes = new GuestWrites(memory, pages, graph, entries, unshadowing, counts, !classic);
+    sync = classic ? new ClassicOutOfSync(any, this) : new OutOfSync(few, this);
     faults = new PageFaults(this, domain.p2m());
     modes = new ShadowMode[domain.vcpus()];
     for (int i = 0; i < modes.length; i++) {
@@ -96,13 +106,17 @@ final class ShadowDomain implements PagingDomain {
     tables.reserve(least);
   }
 
-  /** Decides anew whether tables may be out of sync: all vCPUs must have paging on. */
-  void judgeOutOfSync() {
+  private void relinquish() {
+    sync.relinquish();
+  }
+
+  /** Finds out anew whether all vCPUs have paging on. */
+  void judgeSync() {
     boolean paged = true;
     for (ShadowMode mode : modes) {
       paged &= mode.guestLevels() > 1;
     }
-    outOfSync.active(paged);
+    sync.paged(paged);
   }
 
   // ---- the lock ----
@@ -136,29 +150,6 @@ final class ShadowDomain implements PagingDomain {
     return mode;
   }
 
-  /** Writes guest memory in the place of a vCPU; bytes in one frame. */
-  void store(@Gfn long gfn, int offset, int bytes, long value) {
-    @Mfn long mfn = guest.toMachine(gfn);
-    if (mfn != FrameMapper.NONE) {
-      memory.store(Addresses.mfnToMaddr(mfn, offset), bytes, value);
-      dirtied(gfn);
-      guestMemoryWritten(Addresses.gfnToGpa(gfn, offset), bytes);
-    }
-  }
-
-  /** The same, if the bytes are what is expected; answers what they were. */
-  long compareExchange(@Gfn long gfn, int offset, int bytes, long expected, long replacement) {
-    @Mfn long mfn = guest.toMachine(gfn);
-    if (mfn == FrameMapper.NONE) {
-      return -1L >>> Long.SIZE - Byte.SIZE * bytes;
-    }
-    @Maddr long address = Addresses.mfnToMaddr(mfn, offset);
-    long before = memory.compareExchange(address, bytes, expected, replacement);
-    dirtied(gfn);
-    guestMemoryWritten(Addresses.gfnToGpa(gfn, offset), bytes);
-    return before;
-  }
-
   @Override
   public void guestMemoryWritten(@Gpa long gpa, int bytes) {
     @Mfn long mfn = guest.toMachine(Addresses.gpaToGfn(gpa));
@@ -176,7 +167,7 @@ final class ShadowDomain implements PagingDomain {
   @Override
   public boolean lagsBehind(@Gfn long table) {
     @Mfn long mfn = guest.toMachine(table);
-    return mfn != FrameMapper.NONE && outOfSyncTables.isOutOfSync(mfn);
+    return mfn != FrameMapper.NONE && staleTables.isOutOfSync(mfn);
   }
 
   // ---- changes behind the guest's back ----
@@ -208,6 +199,7 @@ final class ShadowDomain implements PagingDomain {
     try {
       @Mfn long first = P2mEntry.mfn(before);
       unshadowing.removeMappings(first, 1L << order);
+      highLevel.forget(first, 1L << order);
       boolean flush = false;
       for (long i = 0; i < 1L << order; i++) {
         @Mfn long mfn = Addresses.advance(first, i);
@@ -234,7 +226,13 @@ final class ShadowDomain implements PagingDomain {
   @Override
   public Errno disableLogDirty() {
     logging = false;
-    return Errno.OK;
+    lock.lock();
+    try {
+      sync.loggingEnds();
+      return Errno.OK;
+    } finally {
+      lock.unlock();
+    }
   }
 
   /** Whether writes are to be noted in the dirty log. */
@@ -271,7 +269,7 @@ final class ShadowDomain implements PagingDomain {
       for (ShadowMode mode : modes) {
         mode.dropRoots();
       }
-      unshadowing.blow();
+      unshadowing.blow(); // and with the shadows all that goes with them
       own.condemn(tables);
       flush();
       tables.releaseReserve();
@@ -296,7 +294,7 @@ final class ShadowDomain implements PagingDomain {
   public Map<String, Long> statistics() {
     lock.lock();
     try {
-      return counts.all(pages);
+      return counts.all(options.isClassic(), pages, highLevel, tables);
     } finally {
       lock.unlock();
     }
@@ -317,16 +315,12 @@ final class ShadowDomain implements PagingDomain {
     return domain.mfnToGfn(mfn);
   }
 
-  /** A table without an entry, for roots that cannot be. */
-  @Mfn
-  long emptyTable() {
-    return own.empty();
+  OwnTables own() {
+    return own;
   }
 
-  /** The table that maps every 32-bit address to itself, for guests without paging. */
-  @Mfn
-  long unpagedTable() {
-    return own.unpaged();
+  PhysicalMemory memory() {
+    return memory;
   }
 
   PageFaults faults() {
@@ -361,12 +355,20 @@ final class ShadowDomain implements PagingDomain {
     return graph;
   }
 
-  OutOfSyncTables outOfSyncTables() {
-    return outOfSyncTables;
+  ShadowOptions options() {
+    return options;
   }
 
-  OutOfSync outOfSync() {
-    return outOfSync;
+  StaleTables staleTables() {
+    return staleTables;
+  }
+
+  SyncPolicy sync() {
+    return sync;
+  }
+
+  HighLevelTables highLevel() {
+    return highLevel;
   }
 
   GuestTables guest() {

@@ -15,14 +15,17 @@ final class ShadowEntries {
   private final ShadowGraph graph;
   private final GuestTables guest;
   private final Propagation propagation;
-  private final OutOfSyncTables outOfSync;
+  private final StaleTables outOfSync;
+  private final HighLevelTables highLevel;
 
   ShadowEntries(
       ShadowPages pages,
       ShadowGraph graph,
       GuestTables guest,
       Propagation propagation,
-      OutOfSyncTables outOfSync) {
+      StaleTables outOfSync,
+      HighLevelTables highLevel) {
+    this.highLevel = highLevel;
     this.outOfSync = outOfSync;
     this.pages = pages;
     this.graph = graph;
@@ -41,9 +44,9 @@ final class ShadowEntries {
     int type = pages.type(slot);
     @Mfn long table = Addresses.mfn(ShadowHash.frame(pages.key(slot)));
     long entry = guest.entry(kind, table, guestIndex);
+    outOfSync.entry(kind, table, guestIndex, entry);
     if (kind.isLast()) {
       graph.setPage(slot, guestIndex, propagation.page(type, entry));
-      outOfSync.entry(kind, table, guestIndex, entry);
       return false;
     }
     int child = guest.isUsable(type, entry) ? existingChild(type, entry) : ShadowPages.NONE;
@@ -93,6 +96,12 @@ final class ShadowEntries {
       long shadow =
           child == ShadowPages.NONE ? 0 : propagation.table(entry, mapsPage, address(child, part));
       flush |= graph.setTable(slot, guestIndex * each + part, shadow);
+    }
+    if (pages.kind(slot).table() != null && pages.kind(slot).level() == 2) {
+      boolean shadowed = pages.entry(slot, guestIndex * each) != 0; // snapshots cover such only
+      boolean leads = shadowed && !mapsPage;
+      long table = leads ? ShadowHash.frame(pages.key(child)) : FrameMapper.NONE;
+      highLevel.set(slot, guestIndex, Addresses.mfn(table));
     }
     return flush;
   }

@@ -10,7 +10,7 @@ enum ShadowEvent {
   /** Faults that the guest has to handle. */
   INJECTED("faults-injected"),
   /** Faults answered by doing the operation in the hardware's place: a write to a table. */
-  EMULATED_TABLE_WRITES("emulated-table-writes"),
+  EMULATED_TABLE_WRITES("emulated-table-writes", Scope.LATER),
   /** The same: a write that CR0.WP = 0 allows and the hardware does not. */
   EMULATED_WP("emulated-write-protect-off"),
   /** The same: a device. */
@@ -35,22 +35,52 @@ enum ShadowEvent {
   DEMOTIONS("demotions"),
   /** Last-level tables that the guest was let write itself: out of sync. */
   UNSYNCS("unsyncs"),
+  /** Shadow entries that came to lead to a shadow that was there already: the cache's worth. */
+  SHADOWS_FOUND("shadows-found"),
   /** Tables brought into sync again. */
   RESYNCS("resyncs"),
   /** Of those, the ones whose slot another table needed. */
-  RESYNCS_FOR_ROOM("resyncs-for-room"),
+  RESYNCS_FOR_ROOM("resyncs-for-room", Scope.LATER),
   /** Tables out of sync whose shadows were brought up to date for another vCPU. */
-  REFRESHES("out-of-sync-refreshes"),
+  REFRESHES("out-of-sync-refreshes", Scope.LATER),
   /** Entries that had changed meanwhile. */
   RESYNCED_ENTRIES("resynced-entries"),
   /** Writable mappings of tables out of sync, taken away since two others are known. */
-  FIXUPS_EVICTED("fixups-evicted"),
+  FIXUPS_EVICTED("fixups-evicted", Scope.LATER),
+  /** Further writable mappings of tables out of sync. */
+  SNAPSHOT_ELSEWHERE("snapshots-elsewhere", Scope.CLASSIC),
+  /** Times that the entries of one address were compared with snapshots. */
+  ADDRESS_CHECKS("out-of-sync-address-checks", Scope.CLASSIC),
+  /** Times that all was brought into sync, since entries of an address that is used changed. */
+  RESYNC_ALL_FAULT("resync-all-at-fault", Scope.CLASSIC),
+  /** The same: of an address that is invalidated. */
+  RESYNC_ALL_INVLPG("resync-all-at-invlpg", Scope.CLASSIC),
+  /** The same: since CR3 was loaded. */
+  RESYNC_ALL_CR3("resync-all-at-cr3", Scope.CLASSIC),
+  /** The same: since a table got a shadow. */
+  RESYNC_ALL_PROMOTION("resync-all-at-promotion", Scope.CLASSIC),
+  /** The same: since a vCPU's mode changed, or logging ended. */
+  RESYNC_ALL_MODE("resync-all-at-mode-change", Scope.CLASSIC),
+  /** The same: for the snapshots' frames. */
+  RESYNC_ALL_MEMORY("resync-all-for-memory", Scope.CLASSIC),
+  /** Last-level tables of the guest found through a high-level table. */
+  HIGH_LEVEL_HITS("hl2-hits", Scope.CLASSIC),
+  /** Those not found there. */
+  HIGH_LEVEL_MISSES("hl2-misses", Scope.CLASSIC),
+  /** Entries of high-level tables set or emptied. */
+  HIGH_LEVEL_UPDATES("hl2-updates", Scope.CLASSIC),
+  /** Writable mappings of tables out of sync found where they were listed. */
+  WRITABLE_BY_ENTRY("writable-found-by-entry", Scope.CLASSIC),
+  /** Writable mappings found where the frame's last one was. */
+  WRITABLE_BY_PREDICTION("writable-found-by-prediction", Scope.CLASSIC),
+  /** Predictions that were wrong. */
+  PREDICTIONS_MISSED("writable-predictions-missed", Scope.CLASSIC),
   /** Writable mappings of tables out of sync found where they were noted. */
-  WRITABLE_BY_FIXUP("writable-found-by-fixup"),
+  WRITABLE_BY_FIXUP("writable-found-by-fixup", Scope.LATER),
   /** Writable mappings found by a reverse map. */
   WRITABLE_BY_REVERSE_MAP("writable-found-by-rmap"),
   /** Writable mappings found by the address where a guest is known to have one. */
-  WRITABLE_BY_GUESS("writable-found-by-guess"),
+  WRITABLE_BY_GUESS("writable-found-by-guess", Scope.LATER),
   /** Writable mappings found in the table where the last one was. */
   WRITABLE_BY_LAST("writable-found-in-last-table"),
   /** Searches of all tables for writable mappings. */
@@ -76,10 +106,28 @@ enum ShadowEvent {
   /** Flushes of all CPUs. */
   SHOOTDOWNS("shootdowns");
 
+  /** Which generations can count it. */
+  private enum Scope {
+    EACH,
+    LATER,
+    CLASSIC
+  }
+
   private final String title;
+  private final Scope scope;
 
   ShadowEvent(String title) {
+    this(title, Scope.EACH);
+  }
+
+  ShadowEvent(String title, Scope scope) {
     this.title = title;
+    this.scope = scope;
+  }
+
+  /** Whether it can happen in a generation. */
+  boolean isOf(boolean classic) {
+    return scope != (classic ? Scope.LATER : Scope.CLASSIC);
   }
 
   /** The name in reports. */

@@ -16,8 +16,9 @@ final class ShadowGraph {
   private final ShadowPages pages;
   private final ShadowHash hash;
   private final DataFrames data;
-  private final OutOfSyncTables outOfSync;
+  private final StaleTables outOfSync;
   private final ReverseMaps reverse;
+  private final HighLevelTables highLevel;
   private final ShadowCounts counts;
   private final PinnedRoots pins = new PinnedRoots();
 
@@ -28,9 +29,11 @@ final class ShadowGraph {
       ShadowPages pages,
       ShadowHash hash,
       DataFrames data,
-      OutOfSyncTables outOfSync,
+      StaleTables outOfSync,
       ReverseMaps reverse,
+      HighLevelTables highLevel,
       ShadowCounts counts) {
+    this.highLevel = highLevel;
     this.reverse = reverse;
     this.outOfSync = outOfSync;
     this.pages = pages;
@@ -154,7 +157,7 @@ final class ShadowGraph {
   /** Empties every entry of a shadow. The caller flushes before anybody relies on it. */
   void clear(int slot) {
     boolean last = pages.kind(slot).isLast();
-    for (int index = 0; index < pages.entries(slot); index++) {
+    for (int index = pages.low(slot); index <= pages.high(slot); index++) {
       if (pages.entry(slot, index) != 0) {
         if (last) {
           setPage(slot, index, 0);
@@ -163,6 +166,8 @@ final class ShadowGraph {
         }
       }
     }
+    pages.unused(slot);
+    highLevel.end(slot); // it follows only what the shadow has
   }
 
   // ---- entries ----

@@ -36,6 +36,9 @@ enum ShadowKind {
   /** Pages of the largest shadow. */
   static final int MOST_PAGES = 4;
 
+  /** The highest level. */
+  static final int MOST_LEVELS = 5;
+
   /** CR4.PSE, in the role of a vCPU. */
   static final int ROLE_PSE = 1;
 

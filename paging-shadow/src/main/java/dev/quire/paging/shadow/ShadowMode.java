@@ -4,9 +4,11 @@ package dev.quire.paging.shadow;
 import dev.quire.api.address.Addresses;
 import dev.quire.api.address.Gfn;
 import dev.quire.api.address.Gva;
+import dev.quire.api.address.Maddr;
 import dev.quire.api.address.Mfn;
 import dev.quire.api.domain.Vcpu;
 import dev.quire.api.hw.ControlBlock;
+import dev.quire.api.hw.FrameMapper;
 import dev.quire.api.hw.PageWalker;
 import dev.quire.api.hw.PagingContext;
 import dev.quire.api.hw.Registers;
@@ -47,6 +49,7 @@ final class ShadowMode implements PagingMode {
   private final Roots roots;
   private final PagingContext guest;
   private final GuestPath path;
+  private final HighLevelView view;
   private int guestLevels = 1;
   private @Gva long lastFault = Addresses.gva(0);
   private long fault;
@@ -57,6 +60,7 @@ final class ShadowMode implements PagingMode {
     this.roots = new Roots(domain, this);
     this.guest = new PagingContext(domain.profile());
     this.path = new GuestPath(domain.guest());
+    this.view = new HighLevelView(domain);
   }
 
   // ---- registers ----
@@ -65,9 +69,9 @@ final class ShadowMode implements PagingMode {
   void update() {
     domain.lock();
     try {
-      domain.outOfSync().resyncAll();
+      domain.sync().modeChanges();
       registersChanged();
-      domain.judgeOutOfSync();
+      domain.judgeSync();
     } finally {
       domain.unlock();
     }
@@ -103,9 +107,9 @@ final class ShadowMode implements PagingMode {
   public void updateCr3(Vcpu ofVcpu, boolean keepCached) {
     domain.lock();
     try {
-      domain.outOfSync().resyncOwn(vcpu.number()); // while the old tables tell where it is mapped
+      domain.sync().rootsChange(vcpu.number());
       registersChanged();
-      domain.outOfSync().refreshOthers(vcpu.number());
+      domain.sync().rootsChanged(vcpu.number());
     } finally {
       domain.unlock();
     }
@@ -127,7 +131,25 @@ final class ShadowMode implements PagingMode {
     guest.load(vcpu.registers()); // the keys are the hardware's to change
     return domain
         .walker()
-        .walk(guest, linear, access, domain.guest(), PageWalker.SET_ACCESSED_DIRTY, null);
+        .walk(guest, linear, access, tables(linear), PageWalker.SET_ACCESSED_DIRTY, null);
+  }
+
+  /** Where the guest's tables are found for an address. */
+  private FrameMapper tables(@Gva long linear) {
+    if (!domain.options().isClassic()) {
+      return domain.guest();
+    }
+    domain.lock();
+    try {
+      readPath(linear);
+      if (domain.sync().catchUp(path)) {
+        readPath(linear);
+      }
+      view.prepare(path);
+      return view;
+    } finally {
+      domain.unlock();
+    }
   }
 
   /** The guest frame that an address lies in. */
@@ -162,7 +184,11 @@ final class ShadowMode implements PagingMode {
 
   @Override
   public long translate(Vcpu ofVcpu, @Gva long linear, long access, @Nullable WalkTrace trace) {
-    return ofVcpu.translate(linear, access, trace);
+    if (trace != null || guest.rules() == null || !domain.options().isClassic()) {
+      return ofVcpu.translate(linear, access, trace);
+    }
+    guest.load(vcpu.registers());
+    return domain.walker().walk(guest, linear, access, tables(linear), PageWalker.LOOK_ONLY, null);
   }
 
   // ---- exits ----
@@ -207,18 +233,15 @@ final class ShadowMode implements PagingMode {
   public boolean invalidate(Vcpu ofVcpu, @Gva long linear) {
     domain.lock();
     try {
+      boolean changed = domain.sync().invalidate(this, linear);
       long place = placeOf(linear);
       if (place == ShadowPages.NO_PARENT) {
-        return false;
+        return changed;
       }
       int slot = ShadowPages.placeSlot(place);
       if (domain.pages().kind(slot).isSplinter()) {
         domain.flush(); // the guest has one page there, the TLB many
-        return false;
-      }
-      @Mfn long table = Addresses.mfn(ShadowHash.frame(domain.pages().key(slot)));
-      if (domain.outOfSyncTables().isOutOfSync(table)) {
-        domain.graph().setPage(slot, ShadowPages.placeIndex(place), 0);
+        return changed;
       }
       return true;
     } finally {
@@ -228,13 +251,26 @@ final class ShadowMode implements PagingMode {
 
   @Override
   public void writeGuestEntry(Vcpu ofVcpu, @Gfn long gfn, int offset, int bytes, long value) {
-    domain.store(gfn, offset, bytes, value);
+    @Mfn long mfn = domain.guest().toMachine(gfn);
+    if (mfn != FrameMapper.NONE) {
+      domain.memory().store(Addresses.mfnToMaddr(mfn, offset), bytes, value);
+      domain.dirtied(gfn);
+      domain.guestMemoryWritten(Addresses.gfnToGpa(gfn, offset), bytes);
+    }
   }
 
   @Override
   public long compareExchangeGuestEntry(
       Vcpu ofVcpu, @Gfn long gfn, int offset, int bytes, long expected, long replacement) {
-    return domain.compareExchange(gfn, offset, bytes, expected, replacement);
+    @Mfn long mfn = domain.guest().toMachine(gfn);
+    if (mfn == FrameMapper.NONE) {
+      return -1L >>> Long.SIZE - Byte.SIZE * bytes;
+    }
+    @Maddr long address = Addresses.mfnToMaddr(mfn, offset);
+    long before = domain.memory().compareExchange(address, bytes, expected, replacement);
+    domain.dirtied(gfn);
+    domain.guestMemoryWritten(Addresses.gfnToGpa(gfn, offset), bytes);
+    return before;
   }
 
   // ---- for the others, under the lock ----

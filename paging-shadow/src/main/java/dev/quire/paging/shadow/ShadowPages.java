@@ -39,6 +39,8 @@ final class ShadowPages {
   private long[] keys = new long[64];
   private long[] parents = new long[64];
   private boolean[] pinned = new boolean[64];
+  private int[] lows = new int[64];
+  private int[] highs = new int[64];
   private long[] mfns = new long[64 * MOST];
   private long[][] frames = new long[64 * MOST][];
   private int[] nextFree = new int[64];
@@ -69,6 +71,7 @@ final class ShadowPages {
     refs[slot] = 0;
     parents[slot] = NO_PARENT;
     pinned[slot] = false;
+    unused(slot);
     for (int page = 0; page < ShadowKind.of(type).pages(); page++) {
       @Mfn long mfn = tables.take();
       mfns[slot * MOST + page] = mfn;
@@ -88,6 +91,8 @@ final class ShadowPages {
       parents = Arrays.copyOf(parents, length);
       pinned = Arrays.copyOf(pinned, length);
       nextFree = Arrays.copyOf(nextFree, length);
+      lows = Arrays.copyOf(lows, length);
+      highs = Arrays.copyOf(highs, length);
       mfns = Arrays.copyOf(mfns, length * MOST);
       frames = Arrays.copyOf(frames, length * MOST);
     }
@@ -178,6 +183,22 @@ final class ShadowPages {
     return (int) place & (1 << INDEX_BITS) - 1;
   }
 
+  /** Every entry is empty. */
+  void unused(int slot) {
+    lows[slot] = Integer.MAX_VALUE;
+    highs[slot] = -1;
+  }
+
+  /** No entry before this one was used since all were empty. */
+  int low(int slot) {
+    return lows[slot];
+  }
+
+  /** Nor any after this one; -1 if none was. */
+  int high(int slot) {
+    return highs[slot];
+  }
+
   /** How many shadows of a type exist. */
   int existing(int type) {
     return existing[type];
@@ -204,6 +225,10 @@ final class ShadowPages {
   }
 
   void entry(int slot, int index, long value) {
+    if (value != 0 && (index < lows[slot] || index > highs[slot])) {
+      lows[slot] = Math.min(lows[slot], index);
+      highs[slot] = Math.max(highs[slot], index);
+    }
     ENTRY.setRelease(frames[slot * MOST + (index >>> 9)], index & 511, value);
   }
 }

@@ -19,6 +19,7 @@ final class TableMemory {
   private final PhysicalMemory memory;
   private final int minimum;
   private int inUse;
+  private int peak;
   private long[] reserved = new long[16];
   private int reservedCount;
   private long[] condemned = new long[64];
@@ -74,7 +75,50 @@ final class TableMemory {
       throw new IllegalStateException("a shadow is made of frames that nobody reserved");
     }
     inUse++;
+    peak = Math.max(peak, inUse);
     return fromReserve();
+  }
+
+  /** Whether so many frames could be had besides those reserved, with plenty left to the pool. */
+  boolean canSpare(int count) {
+    return pool.total() - pool.used() >= minimum + count;
+  }
+
+  /** A frame besides those reserved, zeroed, if it {@linkplain #canSpare can be spared}. */
+  @Mfn
+  long spare() {
+    @Mfn long mfn = pool.allocate();
+    if (mfn == PagingPool.NONE) {
+      throw new IllegalStateException("a frame is spared that is not there");
+    }
+    inUse++;
+    peak = Math.max(peak, inUse);
+    return mfn;
+  }
+
+  /** A frame that hardware never knew of is not used any more. */
+  void giveBack(@Mfn long mfn) {
+    inUse--;
+    returned(mfn);
+  }
+
+  private void returned(@Mfn long mfn) {
+    if (inUse + reservedCount < minimum) {
+      Arrays.fill(memory.frame(mfn), 0);
+      keep(mfn);
+    } else {
+      pool.free(mfn);
+    }
+  }
+
+  /** How many frames are in use. */
+  int inUse() {
+    return inUse;
+  }
+
+  /** How many were in use at most. */
+  int peak() {
+    return peak;
   }
 
   private @Mfn long fromReserve() {
@@ -95,13 +139,7 @@ final class TableMemory {
   /** Everything was flushed: what was condemned goes back, but for what is always kept. */
   void release() {
     for (int i = 0; i < condemnedCount; i++) {
-      @Mfn long mfn = Addresses.mfn(condemned[i]);
-      if (inUse + reservedCount < minimum) {
-        Arrays.fill(memory.frame(mfn), 0);
-        keep(mfn);
-      } else {
-        pool.free(mfn);
-      }
+      returned(Addresses.mfn(condemned[i]));
     }
     condemnedCount = 0;
   }

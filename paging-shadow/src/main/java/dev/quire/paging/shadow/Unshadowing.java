@@ -17,6 +17,7 @@ final class Unshadowing {
   private final TableMemory memory;
   private final ShadowCounts counts;
   private final List<ShadowMode> modes;
+  private final Runnable relinquish;
 
   Unshadowing(
       ShadowPages pages,
@@ -25,7 +26,9 @@ final class Unshadowing {
       ReverseMaps reverse,
       TableMemory memory,
       ShadowCounts counts,
-      List<ShadowMode> modes) {
+      List<ShadowMode> modes,
+      Runnable relinquish) {
+    this.relinquish = relinquish;
     this.pages = pages;
     this.graph = graph;
     this.data = data;
@@ -169,8 +172,8 @@ final class Unshadowing {
 
   /**
    * Reserves frames, before anything is done that could not be undone ({@code shadow_prealloc}):
-   * ends shadows that are only kept, those used least first; if that is not enough, empties the
-   * roots in use.
+   * ends shadows that are only kept, those used least first; if that is not enough, gives up what
+   * only saves work, and unless that leaves room for the next time too, empties the roots in use.
    *
    * @return false if there is no room even so
    */
@@ -180,8 +183,11 @@ final class Unshadowing {
       graph.unpin(graph.oldestPinned());
     }
     if (!memory.couldReserve(count)) {
-      counts.add(ShadowEvent.UNHOOKS);
-      unhook();
+      relinquish.run();
+      if (!memory.couldReserve(2 * count)) {
+        counts.add(ShadowEvent.UNHOOKS);
+        unhook();
+      }
     }
     return memory.reserve(count);
   }

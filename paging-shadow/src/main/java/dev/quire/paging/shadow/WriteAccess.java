@@ -9,7 +9,8 @@ import org.jspecify.annotations.Nullable;
  * Takes away every right to write a frame, before it becomes a table ({@code
  * sh_remove_write_access}). Unless there are reverse maps, where the writable mappings are is not
  * recorded: it is guessed from where known guests have theirs, then looked for in the table where
- * the last one was found, then in all tables.
+ * the last one was found, then in all tables. The first generation looks first where the frame was
+ * last found writable.
  */
 final class WriteAccess {
   private final ShadowPages pages;
@@ -17,6 +18,7 @@ final class WriteAccess {
   private final DataFrames data;
   private final ReverseMaps reverse;
   private final ShadowCounts counts;
+  private final @Nullable WritablePredictor predictor;
 
   /** The shadow in which a search last found a writable mapping. */
   private int lastFound = ShadowPages.NONE;
@@ -26,7 +28,9 @@ final class WriteAccess {
       ShadowGraph graph,
       DataFrames data,
       ReverseMaps reverse,
-      ShadowCounts counts) {
+      ShadowCounts counts,
+      @Nullable WritablePredictor predictor) {
+    this.predictor = predictor;
     this.reverse = reverse;
     this.pages = pages;
     this.graph = graph;
@@ -47,7 +51,9 @@ final class WriteAccess {
         counts.add(ShadowEvent.WRITABLE_BY_REVERSE_MAP);
       }
     }
-    if (data.writable(mfn) > 0 && mode != null) {
+    if (data.writable(mfn) > 0 && predictor != null) {
+      predict(predictor.place(mfn), mfn);
+    } else if (data.writable(mfn) > 0 && mode != null) {
       guess(mfn, level, mode);
     }
     if (data.writable(mfn) > 0 && pages.exists(lastFound) && pages.kind(lastFound).isLast()) {
@@ -59,6 +65,15 @@ final class WriteAccess {
       search(mfn);
     }
     return data.mayBeWrittenByTlb(mfn);
+  }
+
+  private void predict(long place, @Mfn long mfn) {
+    int slot = ShadowPages.placeSlot(place);
+    boolean hit = removeAt(place, mfn);
+    if (!hit && pages.exists(slot) && pages.kind(slot).isLast()) {
+      hit = removeFrom(slot, mfn) > 0;
+    }
+    counts.add(hit ? ShadowEvent.WRITABLE_BY_PREDICTION : ShadowEvent.PREDICTIONS_MISSED);
   }
 
   private void guess(@Mfn long mfn, int level, ShadowMode mode) {
@@ -115,6 +130,9 @@ final class WriteAccess {
       return false;
     }
     graph.setPage(slot, index, entry & ~PageEntry.RW);
+    if (predictor != null) {
+      predictor.found(mfn, place);
+    }
     return true;
   }
 }

@@ -22,6 +22,7 @@ import dev.quire.api.x86.Cr0;
 import dev.quire.api.x86.Cr4;
 import dev.quire.api.x86.Efer;
 import dev.quire.api.x86.PageEntry;
+import dev.quire.paging.shadow.ShadowOptions.Sync;
 import java.util.Arrays;
 import java.util.List;
 import java.util.ServiceLoader;
@@ -60,17 +61,20 @@ final class LockStep {
   private final long[] hot = new long[6];
   int succeeded;
 
+  /** Whether the guest invalidates each address that it can use, instead of loading CR3. */
+  boolean byAddress;
+
   /** Is not 0 if any table ever was out of sync. */
   long unsyncs;
 
   private final StringBuilder story = new StringBuilder();
 
   LockStep(long seed, int vcpus, int pool, @Nullable TlbGeometry tlb) {
-    this(seed, vcpus, pool, tlb, new ShadowOptions(false, false));
+    this(seed, vcpus, pool, tlb, new ShadowOptions(Sync.NEVER, false, true));
   }
 
   LockStep(long seed, int vcpus, int pool, @Nullable TlbGeometry tlb, ShadowOptions options) {
-    outOfSync = options.outOfSync();
+    outOfSync = options.sync() != Sync.NEVER;
     this.random = new SplittableRandom(seed);
     this.vcpus = vcpus;
     this.caching = tlb != null;
@@ -235,7 +239,11 @@ final class LockStep {
         assertThat(shadowed.shadow.audit()).as(this::story).isEmpty();
       }
       for (int i = 0; i < vcpus; i++) {
-        shadowed.reload(i);
+        if (byAddress) {
+          shadowed.invalidateEvery(i, FRAMES, ENTRIES);
+        } else {
+          shadowed.reload(i);
+        }
       }
     }
     if (caching) {

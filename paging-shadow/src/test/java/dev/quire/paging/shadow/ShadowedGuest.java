@@ -196,6 +196,25 @@ final class ShadowedGuest {
     }
   }
 
+  /**
+   * INVLPG for every address that a guest can use whose tables have so many entries; or without
+   * paging, has so many frames.
+   */
+  void invalidateEvery(int vcpu, int frames, int entries) {
+    int levels = modes[vcpu].guestLevels();
+    int width = levels == 2 ? 10 : 9;
+    long count = levels == 1 ? frames : Math.round(Math.pow(entries, levels));
+    for (long number = 0; number < count; number++) {
+      long linear = levels == 1 ? number << 12 : 0;
+      long rest = levels == 1 ? 0 : number;
+      for (int level = 0; rest != 0; level++) {
+        linear |= rest % entries << 12 + width * level;
+        rest /= entries;
+      }
+      invalidate(vcpu, linear);
+    }
+  }
+
   // ---- one operation ----
 
   /** Does the first operation of the block; answers 0, or the fault of {@link Outcome}. */
