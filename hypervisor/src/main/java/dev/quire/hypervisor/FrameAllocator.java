@@ -23,6 +23,9 @@ final class FrameAllocator implements FrameSource {
 
   private long free;
 
+  /** Done before what was taken is used. */
+  private volatile Runnable beforeUse = () -> {};
+
   /** All of RAM is free. */
   FrameAllocator(List<Ram> ram) {
     for (Ram range : ram) {
@@ -32,13 +35,21 @@ final class FrameAllocator implements FrameSource {
   }
 
   /**
+   * Frames may come back that CPUs still hold translations of: whoever takes frames waits for this
+   * first (Xen's {@code filtered_flush_tlb_mask} in {@code alloc_heap_pages}).
+   */
+  void beforeUse(Runnable settle) {
+    beforeUse = settle;
+  }
+
+  /**
    * Takes frames in a row, the lowest there are.
    *
    * @param count how many
    * @return the first, or {@link FrameMapper#NONE} if there are no so many in a row
    */
   @Override
-  public synchronized @Mfn long allocate(long count) {
+  public @Mfn long allocate(long count) {
     return allocate(count, 1, 0);
   }
 
@@ -50,7 +61,14 @@ final class FrameAllocator implements FrameSource {
    * @param place where in its block the first lies
    * @return the first, or {@link FrameMapper#NONE} if there are no so many in a row at such a place
    */
-  synchronized @Mfn long allocate(long count, long block, long place) {
+  @Mfn
+  long allocate(long count, long block, long place) {
+    @Mfn long first = find(count, block, place);
+    beforeUse.run();
+    return first;
+  }
+
+  private synchronized @Mfn long find(long count, long block, long place) {
     for (Map.Entry<Long, Long> run : runs.entrySet()) {
       long first = run.getKey() + (place - run.getKey() & block - 1);
       if (first + count <= run.getKey() + run.getValue()) {
@@ -66,7 +84,13 @@ final class FrameAllocator implements FrameSource {
    *
    * @return whether all were free; if not, nothing has changed
    */
-  synchronized boolean take(@Mfn long first, long count) {
+  boolean take(@Mfn long first, long count) {
+    boolean taken = cut(first, count);
+    beforeUse.run();
+    return taken;
+  }
+
+  private synchronized boolean cut(@Mfn long first, long count) {
     Map.Entry<Long, Long> run = runs.floorEntry(first);
     if (run == null || run.getKey() + run.getValue() < first + count) {
       return false;

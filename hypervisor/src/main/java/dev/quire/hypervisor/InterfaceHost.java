@@ -58,7 +58,12 @@ final class InterfaceHost implements DomainHost {
 
   @Override
   public @Mfn long allocate(long flags) {
-    return memory.allocate(domain.id(), flags);
+    return memory.allocate(domain.id(), 0, flags);
+  }
+
+  @Override
+  public @Mfn long allocateOrder(int order) {
+    return memory.allocate(domain.id(), order, 0);
   }
 
   @Override

@@ -49,6 +49,11 @@ final class Shootdown {
     }
   }
 
+  /** The same of all CPUs. */
+  void allSince(int stamp) {
+    since(cpus.length, stamp);
+  }
+
   /** Drops one vCPU's translation of one address, or everything where the CPU is busy. */
   void linear(int number, GuestVcpu vcpu, @Gva long linear) {
     PhysicalCpu at = cpus[number];

@@ -23,6 +23,10 @@ final class TypedMemory {
   private final FrameAllocator allocator;
   private final FrameTable frames;
   private final ReadOnlyM2p m2p;
+  private final Shootdown shootdown;
+
+  /** When a frame was freed last, on the clock of flushes; a time that has not come for never. */
+  private volatile int lastFreed = -1;
 
   TypedMemory(
       PhysicalMemory memory,
@@ -34,11 +38,21 @@ final class TypedMemory {
     this.allocator = allocator;
     frames = MachineFrameTable.of(end, shootdown.clock(), flushes, this::freed);
     m2p = new ReadOnlyM2p(memory, allocator);
+    this.shootdown = shootdown;
+    allocator.beforeUse(this::forgetFreed);
   }
 
   private void freed(long mfn) {
     m2p.set(Addresses.mfn(mfn), -1);
+    synchronized (this) { // so that the time never goes back
+      lastFreed = shootdown.clock().now();
+    }
     allocator.release(Addresses.mfn(mfn), 1);
+  }
+
+  /** Nobody writes by a stale translation what is about to be another's. */
+  private void forgetFreed() {
+    shootdown.allSince(lastFreed);
   }
 
   FrameTable frames() {
@@ -62,24 +76,39 @@ final class TypedMemory {
     }
   }
 
-  /** One frame of zeros more for a domain, or {@link FrameMapper#NONE}. */
+  /**
+   * Frames of zeros more for a domain, in a row at a multiple of their number.
+   *
+   * @param order the binary logarithm of how many
+   * @return the first, or {@link FrameMapper#NONE}
+   */
   @Mfn
-  long allocate(int domain, long flags) {
-    @Mfn long mfn = allocator.allocate(1);
-    if (mfn == FrameMapper.NONE) {
-      return mfn;
-    }
-    try {
-      m2p.cover(mfn);
-    } catch (IllegalArgumentException full) {
-      allocator.release(mfn, 1);
+  long allocate(int domain, int order, long flags) {
+    long count = 1L << order;
+    @Mfn long first = allocator.allocate(count, count, 0);
+    if (first == FrameMapper.NONE || !cover(first, count)) {
       return Addresses.mfn(FrameMapper.NONE);
     }
-    if (memory.isHome(mfn)) {
-      Arrays.fill(memory.frame(mfn), 0);
+    for (long at = 0; at < count; at++) {
+      @Mfn long mfn = Addresses.advance(first, at);
+      if (memory.isHome(mfn)) {
+        Arrays.fill(memory.frame(mfn), 0);
+      }
+      frames.assign(mfn, domain, FrameWords.ALLOCATED | flags);
     }
-    frames.assign(mfn, domain, FrameWords.ALLOCATED | flags);
-    return mfn;
+    return first;
+  }
+
+  private boolean cover(@Mfn long first, long count) {
+    try {
+      for (long at = 0; at < count; at++) {
+        m2p.cover(Addresses.advance(first, at));
+      }
+      return true;
+    } catch (IllegalArgumentException full) {
+      allocator.release(first, count);
+      return false;
+    }
   }
 
   /** Takes a domain's own references back; what others refer to follows when they do not. */

@@ -32,6 +32,15 @@ public interface DomainHost {
   @Mfn
   long allocate(long flags);
 
+  /**
+   * Frames of zeros in a row at a place that is a multiple of their number, for the domain.
+   *
+   * @param order the binary logarithm of how many
+   * @return the first, or {@link dev.quire.api.hw.FrameMapper#NONE} if there are none
+   */
+  @Mfn
+  long allocateOrder(int order);
+
   /** What the machine-to-physical table says of a frame; -1 for nothing. */
   long machineToPhysical(@Mfn long mfn);
 

@@ -54,6 +54,17 @@ public interface FrameTable {
   Errno release(@Mfn long mfn);
 
   /**
+   * Takes a frame away from its owner, if nothing but the owner's own reference refers to it
+   * ({@code steal_page}). It is nobody's then, and cannot be had by anybody, but is not free: the
+   * caller gives it to somebody by {@link #assign}, once no CPU holds a translation of it.
+   *
+   * @param owner whose it must be
+   * @return EINVAL if it is not, if it is the hypervisor's, or if somebody refers to it; nothing
+   *     has changed then
+   */
+  Errno steal(@Mfn long mfn, int owner);
+
+  /**
    * Says what a frame is without asking for it: for the builder of a domain that has never run,
    * which knows every reference that there is (Xen's {@code mark_pv_pt_pages_rdonly}).
    *

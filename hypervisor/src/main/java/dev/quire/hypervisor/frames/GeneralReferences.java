@@ -9,6 +9,9 @@ import java.util.function.LongConsumer;
 
 /** Owners and general references ({@code get_page}, {@code put_page}). */
 final class GeneralReferences {
+  /** The owner's reference, and that of who steals. */
+  private static final long STEALABLE = FrameWords.ALLOCATED | 2;
+
   private final FrameRecords records;
   private final LongConsumer freed;
 
@@ -47,6 +50,33 @@ final class GeneralReferences {
         return Errno.OK;
       }
     }
+  }
+
+  /**
+   * The count goes to nothing first, so that nobody gets hold of a frame that has no owner
+   * (XSA-287).
+   */
+  Errno steal(@Mfn long mfn, int owner) {
+    if (!get(mfn, owner)) {
+      return Errno.EINVAL;
+    }
+    while (true) {
+      long word = records.get(mfn, FrameRecords.COUNT);
+      boolean special = (word & (FrameWords.XEN_HEAP | FrameWords.EXTRA)) != 0;
+      if (special || (word & (FrameWords.ALLOCATED | FrameWords.COUNT)) != STEALABLE) {
+        put(mfn);
+        return Errno.EINVAL;
+      }
+      if (records.compareAndSet(mfn, FrameRecords.COUNT, word, 0)) {
+        disown(mfn);
+        return Errno.OK;
+      }
+    }
+  }
+
+  private void disown(@Mfn long mfn) {
+    long owner = records.get(mfn, FrameRecords.OWNER);
+    records.set(mfn, FrameRecords.OWNER, (long) FrameTable.NOBODY << 32 | owner & 0xffffffffL);
   }
 
   int owner(@Mfn long mfn) {
@@ -90,9 +120,8 @@ final class GeneralReferences {
           String.format("frame 0x%x: one reference too many given back", mfn));
     }
     if (left == 0) {
-      long owner = records.get(mfn, FrameRecords.OWNER);
       records.set(mfn, FrameRecords.COUNT, 0);
-      records.set(mfn, FrameRecords.OWNER, (long) FrameTable.NOBODY << 32 | owner & 0xffffffffL);
+      disown(mfn);
       freed.accept(mfn);
     }
   }

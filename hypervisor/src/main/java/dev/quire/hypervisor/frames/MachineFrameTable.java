@@ -71,6 +71,11 @@ public final class MachineFrameTable implements FrameTable {
   }
 
   @Override
+  public Errno steal(@Mfn long mfn, int owner) {
+    return references.steal(mfn, owner);
+  }
+
+  @Override
   public void forEachOwned(int owner, LongConsumer action) {
     records.forEachMade(
         mfn -> {

@@ -171,13 +171,11 @@ final class DomainBuilder {
 
   /** The page that guest and hypervisor share ({@code share_xen_page_with_guest}). */
   private @Mfn long share() {
-    @Mfn long mfn = host.allocate(FrameWords.XEN_HEAP);
-    if (mfn == FrameMapper.NONE) {
-      throw new IllegalArgumentException("no memory for the page that guest and hypervisor share");
-    }
     PagingWork work = pv.vcpu(0).work();
-    require(
-        host.frames().getType(mfn, FrameWords.of(FrameType.WRITABLE), work), "typing a page for");
+    @Mfn long mfn = pv.lend(work);
+    if (mfn == FrameMapper.NONE || !pv.grants().grow(1, work)) {
+      throw new IllegalArgumentException("no memory for what guest and hypervisor share");
+    }
     return mfn;
   }
 

@@ -38,6 +38,18 @@ final class GuestCopy {
   }
 
   /**
+   * Whether the part of a list of quadwords from one to before another is the guest's ({@code
+   * guest_handle_subrange_okay}); whether it can be reached shows when it is.
+   */
+  boolean isList(long list, long from, long end) {
+    return from >= end
+        || Long.compareUnsigned(end, LOWER_END) < 0
+            && isGuests(Addresses.gva(list + from * Long.BYTES))
+            && isGuests(Addresses.gva(list + end * Long.BYTES - 1))
+            && list + from * Long.BYTES >>> 63 == list + end * Long.BYTES - 1 >>> 63;
+  }
+
+  /**
    * Reads quadwords.
    *
    * @param from where they are, at any alignment

@@ -21,6 +21,7 @@ final class Hypercalls {
     MEMORY_OP(12),
     MULTICALL(13),
     UPDATE_VA_MAPPING(14),
+    GRANT_TABLE_OP(20),
     VM_ASSIST(21),
     UPDATE_VA_MAPPING_OTHERDOMAIN(22),
     IRET(23),
@@ -55,6 +56,7 @@ final class Hypercalls {
   private final Batch mmuExtended;
   private final VaMapping vaMapping;
   private final MemoryCalls memory;
+  private final GrantCalls grants;
   private final Multicall multicall;
   private final long[] frame = new long[RETURN_FRAME_LONGS];
   private boolean inMulticall;
@@ -65,6 +67,7 @@ final class Hypercalls {
     mmuExtended = new MmuExtended(vcpu);
     vaMapping = new VaMapping(vcpu);
     memory = new MemoryCalls(vcpu);
+    grants = new GrantCalls(vcpu, vcpu.domain().grantRules());
     multicall = new Multicall(vcpu, this);
   }
 
@@ -109,6 +112,7 @@ final class Hypercalls {
       case UPDATE_DESCRIPTOR ->
           vcpu.answer(vcpu.descriptors().update(Addresses.maddr(it.argument(0)), it.argument(1)));
       case MEMORY_OP -> memory.run(it);
+      case GRANT_TABLE_OP -> grants.run(it);
       case VM_ASSIST ->
           vcpu.answer(vcpu.domain().assist(it.argument(0), it.argument(1), vcpu.work()));
       case MULTICALL -> multicall(it);

@@ -7,6 +7,7 @@ import dev.quire.api.domain.Domain;
 import dev.quire.api.domain.DomainHost;
 import dev.quire.api.domain.Errno;
 import dev.quire.api.domain.FrameTable;
+import dev.quire.api.domain.FrameType;
 import dev.quire.api.domain.FrameWords;
 import dev.quire.api.domain.InterfaceDomain;
 import dev.quire.api.domain.PagingWork;
@@ -18,9 +19,12 @@ import dev.quire.api.hw.OperationBlock;
 import dev.quire.api.paging.Resolution;
 import dev.quire.api.x86.Cr0;
 import dev.quire.api.x86.ErrorCode;
+import java.util.ArrayList;
+import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 
@@ -34,6 +38,11 @@ final class PvDomain implements InterfaceDomain {
   /** Of {@code vm_assist}: the types that 64-bit guests may ask for. */
   private static final long ASSISTS = 1L << WRITABLE_TABLES | 1L << 5 | 1L << M2P_STRICT;
 
+  /** {@code CONFIG_DOMU_MAX_ORDER} and {@code CONFIG_HWDOM_MAX_ORDER}. */
+  private static final int GUEST_ORDER = 9;
+
+  private static final int HARDWARE_ORDER = 12;
+
   private final DomainHost host;
   private final Domain domain;
   private final int slots;
@@ -41,6 +50,13 @@ final class PvDomain implements InterfaceDomain {
   private final PvVcpu[] vcpus;
   private final Hypercalls[] calls;
   private final WritableTables[] stores;
+  private final GrantRules grantRules;
+  private final GrantTable grants;
+  private final Maptrack maptrack = new Maptrack();
+
+  /** Frames of the hypervisor's that the domain may write. */
+  private final Set<Long> lent = new HashSet<>();
+
   private volatile long assists;
 
   /**
@@ -49,12 +65,17 @@ final class PvDomain implements InterfaceDomain {
    * @param patience made for each vCPU: when its calls stop
    */
   PvDomain(DomainHost host, Supplier<Patience> patience) {
-    this(host, patience, EntryRules.SLOTS);
+    this(host, patience, EntryRules.SLOTS, GrantRules.XEN);
   }
 
-  /** The same in a small world, where tables have fewer slots: a power of two. */
-  PvDomain(DomainHost host, Supplier<Patience> patience, int slots) {
+  /**
+   * The same in a small world, or by other rules.
+   *
+   * @param slots entries of a table: a power of two
+   */
+  PvDomain(DomainHost host, Supplier<Patience> patience, int slots, GrantRules grantRules) {
     this.host = host;
+    this.grantRules = grantRules;
     this.slots = slots;
     domain = host.domain();
     tables =
@@ -65,6 +86,7 @@ final class PvDomain implements InterfaceDomain {
             domain.id(),
             slots,
             EntryMasks.XEN);
+    grants = new GrantTable(this, domain.machine().memory());
     vcpus = new PvVcpu[domain.vcpus()];
     calls = new Hypercalls[vcpus.length];
     stores = new WritableTables[vcpus.length];
@@ -96,6 +118,43 @@ final class PvDomain implements InterfaceDomain {
     return vcpus[number];
   }
 
+  // ---- what it shares ----
+
+  GrantRules grantRules() {
+    return grantRules;
+  }
+
+  /** What it grants to others. */
+  GrantTable grants() {
+    return grants;
+  }
+
+  /** What it has mapped of what others grant. */
+  Maptrack maptrack() {
+    return maptrack;
+  }
+
+  /**
+   * A frame of the hypervisor's that the domain may write ({@code share_xen_page_with_guest}), or
+   * {@link FrameMapper#NONE}.
+   */
+  synchronized @Mfn long lend(PagingWork work) {
+    @Mfn long mfn = host.allocate(FrameWords.XEN_HEAP);
+    if (mfn != FrameMapper.NONE) {
+      host.frames().getType(mfn, FrameWords.of(FrameType.WRITABLE), work);
+      lent.add(mfn);
+    }
+    return mfn;
+  }
+
+  /** The domain ends: what it was lent it may write no more. */
+  synchronized void takeBack(PagingWork work) {
+    for (long mfn : lent) {
+      host.frames().putType(Addresses.mfn(mfn), Addresses.mfn(FrameTable.NO_PARENT), false, work);
+    }
+    lent.clear();
+  }
+
   // ---- other domains ----
 
   /** Another PV domain, or null. */
@@ -122,6 +181,11 @@ final class PvDomain implements InterfaceDomain {
   /** Whether the domain may do something to another's frames or tables. */
   boolean hasPowerOver(int other) {
     return other == id() || other == FrameTable.DOM_IO || host.policy().isPrivilegedOver(other);
+  }
+
+  /** The largest extent of memory that it may ask for ({@code max_order}). */
+  int mostOrder() {
+    return id() == 0 || host.policy().controlsMemoryTypes() ? HARDWARE_ORDER : GUEST_ORDER;
   }
 
   /** Whether a frame is one that the hypervisor has lent the domain, and not its to give away. */
@@ -230,12 +294,18 @@ final class PvDomain implements InterfaceDomain {
   @Override
   public List<String> audit() {
     Recount recount = new Recount(host.frames(), domain.machine().memory(), slots);
+    GrantAudit mappings = new GrantAudit();
+    List<GrantTable> tables = new ArrayList<>();
     for (InterfaceDomain peer : host.peers()) {
       if (peer instanceof PvDomain pv) {
         pv.count(recount);
+        mappings.count(pv, recount);
+        tables.add(pv.grants);
       }
     }
-    return recount.audit();
+    List<String> wrong = new ArrayList<>(mappings.audit(tables));
+    wrong.addAll(recount.audit());
+    return wrong;
   }
 
   /** Tells an audit what the domain and its vCPUs hold. */

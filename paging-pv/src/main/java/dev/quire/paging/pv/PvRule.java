@@ -59,7 +59,31 @@ enum PvRule {
   /** There is no memory. */
   NO_MEMORY("no memory left", "alloc_domheap_pages"),
   /** Others still refer to the frame. */
-  REFERRED_TO("frame that somebody refers to", "steal_page");
+  REFERRED_TO("frame that somebody refers to", "steal_page"),
+  /** A grant is to be mapped neither for the host nor for devices. */
+  GRANT_KIND("grant mapped for nobody", "GNTMAP_device_map, GNTMAP_host_map"),
+  /** There is no such grant. */
+  GRANT_REFERENCE("grant that does not exist", "nr_grant_entries"),
+  /** The entry grants nothing, or not this, or to somebody else. */
+  GRANT_REFUSED("grant that does not permit this", "_set_status_v1"),
+  /** The granting guest changes the entry all the time. */
+  GRANT_UNSTABLE("grant that keeps changing", "_set_status_v1"),
+  /** Another domain uses the grant, or too many mappings do. */
+  GRANT_IN_USE("grant in use by others or too often", "map_grant_ref"),
+  /** There are too many mappings of grants. */
+  GRANT_HANDLES("no handle left", "get_maptrack_handle"),
+  /** The handle stands for no mapping. */
+  GRANT_HANDLE("handle of no grant", "maptrack_entry"),
+  /** The device address is not that of the grant's frame. */
+  GRANT_ADDRESS("device address of another frame", "unmap_common"),
+  /** The entry does not map the grant, or not as it was mapped. */
+  GRANT_ENTRY("entry that is not the grant's", "replace_grant_pv_mapping (XSA-234)"),
+  /** The address of an entry is not one. */
+  GRANT_ALIGNMENT("address between two entries", "create_grant_pv_mapping (XSA-227)"),
+  /** The table would be too large. */
+  GRANT_TABLE("grant table too large", "gnttab_setup_table"),
+  /** The other domain does not wait for a frame from this one. */
+  GRANT_TRANSFER("transfer that nobody waits for", "gnttab_prepare_for_transfer");
 
   private final String title;
   private final String source;

@@ -108,6 +108,11 @@ final class PvVcpu {
     return -result.number();
   }
 
+  /** Counts the refusal of one operation of many, by its reason. */
+  void countRefusal() {
+    answer(Errno.EINVAL);
+  }
+
   /** Why the last operation was refused; null if it was not. */
   @Nullable PvRule refusal() {
     return work.reason() instanceof PvRule rule ? rule : null;

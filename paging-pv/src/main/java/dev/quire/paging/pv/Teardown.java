@@ -5,7 +5,6 @@ import dev.quire.api.address.Addresses;
 import dev.quire.api.address.Mfn;
 import dev.quire.api.domain.Errno;
 import dev.quire.api.domain.FrameTable;
-import dev.quire.api.domain.FrameType;
 import dev.quire.api.domain.FrameWords;
 import dev.quire.api.domain.PagingWork;
 import java.util.function.LongPredicate;
@@ -31,6 +30,8 @@ final class Teardown {
   static Errno of(PvDomain domain, int vcpus) {
     Teardown teardown = new Teardown(domain);
     teardown.vcpu.beginCall();
+    domain.grants().close();
+    Grants.release(domain, teardown.work);
     for (int number = 0; number < vcpus; number++) {
       PvVcpu each = domain.vcpu(number);
       each.beginCall();
@@ -46,8 +47,10 @@ final class Teardown {
   private Errno frames() {
     boolean done =
         each(mfn -> (frames.typeWord(Addresses.mfn(mfn)) & FrameWords.PINNED) != 0, this::unpin)
-            && each(mfn -> isPartial(Addresses.mfn(mfn)), this::complete)
-            && each(mfn -> isShared(Addresses.mfn(mfn)), this::unshare);
+            && each(mfn -> isPartial(Addresses.mfn(mfn)), this::complete);
+    if (done) {
+      domain.takeBack(work);
+    }
     return done ? Errno.OK : Errno.ERESTART;
   }
 
@@ -73,20 +76,5 @@ final class Teardown {
     frames.get(Addresses.mfn(mfn), domain.id());
     work.defer(Addresses.mfn(mfn), Addresses.mfn(FrameTable.NO_PARENT), true);
     return work.finish(frames).isOk();
-  }
-
-  /**
-   * A frame of the hypervisor's that the domain shares, and that it was given as a writable one.
-   */
-  private boolean isShared(@Mfn long mfn) {
-    long type = frames.typeWord(mfn);
-    return (frames.countWord(mfn) & FrameWords.XEN_HEAP) != 0
-        && FrameWords.type(type) == FrameType.WRITABLE
-        && FrameWords.typeCount(type) > 0;
-  }
-
-  private boolean unshare(long mfn) {
-    frames.putType(Addresses.mfn(mfn), Addresses.mfn(FrameTable.NO_PARENT), false, work);
-    return true;
   }
 }

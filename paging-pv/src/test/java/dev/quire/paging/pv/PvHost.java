@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.quire.paging.pv;
 
-import dev.quire.api.domain.Domain;
 import dev.quire.api.domain.DomainHost;
 import dev.quire.api.domain.DomainSpec;
 import dev.quire.api.domain.FrameTable;
@@ -96,13 +95,24 @@ final class PvHost {
       GuestPolicy policy,
       Supplier<Patience> patience,
       UnaryOperator<DomainHost> seen) {
-    Domain domain =
-        hypervisor.createDomain(new PvBackend(), spec, new Impatient(patience, seen), policy);
-    return new PvGuest(domain);
+    return guest(spec, policy, new Impatient(patience, seen, GrantRules.XEN));
+  }
+
+  /** An ordinary guest that maps grants by other rules. */
+  PvGuest guest(GrantRules rules) {
+    return guest(
+        DomainSpec.hvm(2, 64),
+        GuestPolicy.PLAIN,
+        new Impatient(() -> Patience.of(4096), UnaryOperator.identity(), rules));
+  }
+
+  private PvGuest guest(DomainSpec spec, GuestPolicy policy, GuestInterface its) {
+    return new PvGuest(hypervisor.createDomain(new PvBackend(), spec, its, policy));
   }
 
   /** The interface with another idea of how long calls may take. */
-  private record Impatient(Supplier<Patience> patience, UnaryOperator<DomainHost> seen)
+  private record Impatient(
+      Supplier<Patience> patience, UnaryOperator<DomainHost> seen, GrantRules rules)
       implements GuestInterface {
     @Override
     public String name() {
@@ -122,7 +132,7 @@ final class PvHost {
 
     @Override
     public InterfaceDomain take(DomainHost host) {
-      PvDomain domain = new PvDomain(seen.apply(host), patience);
+      PvDomain domain = new PvDomain(seen.apply(host), patience, EntryRules.SLOTS, rules);
       new DomainBuilder(domain).build();
       return domain;
     }

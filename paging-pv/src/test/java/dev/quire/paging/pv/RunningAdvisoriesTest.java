@@ -207,7 +207,7 @@ class RunningAdvisoriesTest {
     holds(
         fixed(),
         guest -> {
-          for (long order : new long[] {1, 20, 63, 0xffffffffL}) {
+          for (long order : new long[] {13, 20, 63, 0xffffffffL}) {
             guest.fill(0, LIST, va(B), 1, order, Batch.DOMID_SELF);
             assertThat(guest.call(0, CallNumber.MEMORY_OP, 0, va(LIST))).as("none done").isZero();
             assertThat(guest.refusal()).isEqualTo(PvRule.ARGUMENT);

@@ -61,6 +61,7 @@ final class SmallHost {
   private final boolean[] isPending = new boolean[VCPUS];
   private final long[] writable = new long[VCPUS];
   private final boolean flushesTypes;
+  private final boolean grants;
   private int preemptAt;
 
   /**
@@ -69,11 +70,21 @@ final class SmallHost {
    * @param flushesTypes false for a frame table that forgets the flush when a type changes
    */
   SmallHost(int count, boolean flushesTypes) {
+    this(count, flushesTypes, false);
+  }
+
+  /**
+   * The same.
+   *
+   * @param grants whether the domain grants each frame to itself, by its number
+   */
+  SmallHost(int count, boolean flushesTypes, boolean grants) {
     this.count = count;
+    this.grants = grants;
     this.flushesTypes = flushesTypes;
     frames =
         MachineFrameTable.of(
-            Addresses.mfn(count),
+            Addresses.mfn(grants ? count + 1 : count),
             clock,
             (owner, stamp, fromTable) -> typeChanged(stamp),
             freed -> {});
@@ -84,26 +95,45 @@ final class SmallHost {
     Domain domain =
         Seam.between(Domain.class, null, (method, arguments, call) -> domain(method, arguments));
     for (int number = 0; number < VCPUS; number++) {
-      int which = number;
-      Registers registers = new Registers();
-      vcpus[number] =
-          Seam.between(
-              Vcpu.class,
-              null,
-              (method, arguments, call) ->
-                  switch (method) {
-                    case "number" -> which;
-                    case "domain" -> domain;
-                    case "registers" -> registers;
-                    case "translate" -> request();
-                    default -> throw new IllegalStateException(method);
-                  });
+      vcpus[number] = vcpu(number, domain);
       pending[number] = new OperationBlock(1);
     }
     DomainHost host =
         Seam.between(
             DomainHost.class, null, (method, arguments, call) -> host(domain, method, arguments));
-    pv = new PvDomain(host, Injected::new, SLOTS);
+    pv = new PvDomain(host, Injected::new, SLOTS, GrantRules.XEN);
+    if (grants) {
+      grantAll();
+    }
+  }
+
+  private void grantAll() {
+    pv.grants().grow(1, pv.vcpu(0).work());
+    for (int frame = 0; frame < count; frame++) {
+      long grant = 1 | GUEST << 16 | (long) frame << 32;
+      MEMORY.store(Addresses.maddr(place(count, frame)), Long.BYTES, grant);
+    }
+  }
+
+  /** The frame behind the others becomes that of the domain's grants. */
+  private long lend() {
+    frames.assign(Addresses.mfn(count), GUEST, FrameWords.ALLOCATED | FrameWords.XEN_HEAP);
+    return count;
+  }
+
+  private static Vcpu vcpu(int number, Domain domain) {
+    Registers registers = new Registers();
+    return Seam.between(
+        Vcpu.class,
+        null,
+        (method, arguments, call) ->
+            switch (method) {
+              case "number" -> number;
+              case "domain" -> domain;
+              case "registers" -> registers;
+              case "translate" -> request();
+              default -> throw new IllegalStateException(method);
+            });
   }
 
   /** Whatever a call points to lies in the one frame. */
@@ -138,8 +168,9 @@ final class SmallHost {
           case "domain" -> domain;
           case "frames" -> frames;
           case "policy" -> GuestPolicy.PLAIN;
-          case "allocate" -> FrameMapper.NONE;
-          case "exists" -> false;
+          case "allocate" -> grants ? lend() : FrameMapper.NONE;
+          case "exists" -> (Integer) arguments[0] == GUEST;
+          case "peer" -> pv;
           case "peers" -> List.of(pv);
           case "machineToPhysicalEntry" -> 0L;
           default -> null;
@@ -225,6 +256,19 @@ final class SmallHost {
     if (isPending[it.vcpu()] && it.kind() != SmallOperation.Kind.MMUEXT) {
       return false; // an interrupt's handler may make short calls of its own before it goes on
     }
+    OperationBlock block = block(it);
+    if (isPending[it.vcpu()]) {
+      int before = pending[it.vcpu()].next();
+      run(it.vcpu(), block);
+      pending[it.vcpu()].next(before);
+      isPending[it.vcpu()] = true;
+      return true;
+    }
+    pending[it.vcpu()] = block;
+    return run(it.vcpu(), block);
+  }
+
+  private OperationBlock block(SmallOperation it) {
     OperationBlock block = new OperationBlock(1);
     long list = REQUESTS << Addresses.PAGE_SHIFT | (long) it.vcpu() * 64;
     switch (it.kind()) {
@@ -236,21 +280,23 @@ final class SmallHost {
         request(it.vcpu(), it.command(), it.frame(), it.value());
         block.hypercall(26, list, 1, 0, Batch.DOMID_SELF, 0);
       }
+      case GRANT_MAP -> {
+        long ref = (long) it.frame() << Integer.SIZE;
+        request(it.vcpu(), it.value(), it.command() | ref, GUEST);
+        block.hypercall(20, 0, list, 1, 0, 0);
+      }
+      case GRANT_UNMAP -> {
+        long device = it.value() == 0 ? place(it.frame(), 0) : 0;
+        request(it.vcpu(), it.value(), device, it.command());
+        block.hypercall(20, 1, list, 1, 0, 0);
+      }
       case SET_GDT -> {
         request(it.vcpu(), it.frame(), 0, 0);
         block.hypercall(2, list, it.slot(), 0, 0, 0);
       }
       default -> throw new IllegalStateException();
     }
-    if (isPending[it.vcpu()]) {
-      int before = pending[it.vcpu()].next();
-      run(it.vcpu(), block);
-      pending[it.vcpu()].next(before);
-      isPending[it.vcpu()] = true;
-      return true;
-    }
-    pending[it.vcpu()] = block;
-    return run(it.vcpu(), block);
+    return block;
   }
 
   private void request(int vcpu, long first, long second, long third) {
@@ -305,6 +351,8 @@ final class SmallHost {
         signature.add(read(frame, slot));
       }
     }
+    pv.maptrack()
+        .forEach((handle, granter, ref, flags) -> signature.add(handle << 16 | ref << 8 | flags));
     for (int vcpu = 0; vcpu < VCPUS; vcpu++) {
       PvVcpu it = pv.vcpu(vcpu);
       signature.add(it.roots().kernel());

@@ -29,7 +29,11 @@ record SmallOperation(
     /** One operation of {@code mmuext_op}. */
     MMUEXT,
     /** {@code set_gdt}. */
-    SET_GDT
+    SET_GDT,
+    /** The domain maps what it grants to itself: the flags are the command, the entry the value. */
+    GRANT_MAP,
+    /** It unmaps that: the handle is the command, the entry the value. */
+    GRANT_UNMAP
   }
 
   static final long RO = PageEntry.P | PageEntry.US;
@@ -70,6 +74,30 @@ record SmallOperation(
       }
     }
     return all;
+  }
+
+  /** Grants of each frame to the domain itself, mapped and unmapped by each entry. */
+  static List<SmallOperation> grants(int frames) {
+    List<SmallOperation> grants = new ArrayList<>();
+    int host = GrantFlags.HOST | GrantFlags.CONTAINS_PTE;
+    for (int table = 0; table < frames; table++) {
+      for (int slot = 0; slot < SmallHost.SLOTS; slot += SmallHost.SLOTS - 1) {
+        long entry = (long) table << 12 | (long) slot << 3;
+        for (int frame = 0; frame < frames; frame++) {
+          grants.add(new SmallOperation(0, Kind.GRANT_MAP, host, frame, 0, entry, -1));
+          int readOnly = host | GrantFlags.READ_ONLY;
+          grants.add(new SmallOperation(0, Kind.GRANT_MAP, readOnly, frame, 0, entry, -1));
+        }
+        for (int handle = 0; handle < 2; handle++) {
+          grants.add(new SmallOperation(0, Kind.GRANT_UNMAP, handle, table, 0, entry, -1));
+        }
+      }
+    }
+    for (int frame = 0; frame < frames; frame++) {
+      grants.add(new SmallOperation(1, Kind.GRANT_MAP, GrantFlags.DEVICE, frame, 0, 0, -1));
+      grants.add(new SmallOperation(1, Kind.GRANT_UNMAP, 0, frame, 0, 0, -1));
+    }
+    return grants;
   }
 
   /** The two vCPUs do not differ in what they store or update, so one of them does it. */
