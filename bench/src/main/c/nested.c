@@ -4,43 +4,14 @@
 // 4 KiB, A and D of the guest; no reserved bits, NX, keys or faults.
 //
 //   cc -O3 -march=native nested.c -o nested; ./nested STREAM PASSES
-#include "stream.h"
+#include "second.h"
 
 static u64 *memory;
 
 static u64 *entry_at(u64 table, int index) { return memory + (table >> 3) + index; }
 
 static u64 references, walks, faults, sum;
-static u64 root, nested_root;
-
-// ---- the second dimension: EPT entries; every guest frame is the machine frame of its number ----
-
-#define NESTED_TABLES (8192ull << 12)
-#define RWX 7ull
-#define WRITE_BACK (6ull << 3)
-
-static u64 nested_used;
-
-static u64 new_nested_table(void) { return NESTED_TABLES + (nested_used++ << 12); }
-
-static void map_guest_frame(u64 physical) {
-  u64 table = nested_root;
-  for (int shift = 39; shift > 12; shift -= 9) {
-    u64 *entry = entry_at(table, (physical >> shift) & 511);
-    if (!(*entry & RWX)) *entry = new_nested_table() | RWX;
-    table = *entry & FRAME;
-  }
-  *entry_at(table, (physical >> 12) & 511) = (physical & FRAME) | RWX | WRITE_BACK;
-}
-
-static void map_guest(const struct stream *s) {
-  nested_root = new_nested_table();
-  for (u64 table = 1; table < frames_used; table++) map_guest_frame(table << 12);
-  for (long i = 0; i < s->page_count; i++) {
-    u64 linear = s->pages[i] & LINEAR_PAGE;
-    map_guest_frame((FIRST_PAGE_FRAME + (((linear >> 12) * SCATTER) & SCATTERED)) << 12);
-  }
-}
+static u64 root;
 
 INLINE u64 to_machine(u64 physical, u64 needed) {
   u64 table = nested_root, rights = RWX;

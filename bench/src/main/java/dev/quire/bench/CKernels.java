@@ -14,7 +14,7 @@ import java.util.List;
 /** The kernels in C, compiled here and now. */
 final class CKernels {
   private static final List<String> SOURCES =
-      List.of("stream.h", "cache.h", "memory.h", "rules.h", "limit.c", "same.c", "nested.c");
+      List.of("stream.h", "cache.h", "memory.h", "rules.h", "second.h", "limit.c", "same.c", "nested.c");
 
   /** A kernel's name, its role, and how its source is compiled. */
   private record Variant(String name, Role role, String source, List<String> options) {}
@@ -27,6 +27,11 @@ final class CKernels {
           new Variant("same model, prefetch", Role.SAME_MODEL, "same.c", List.of("-DPREFETCH")));
 
   private static final List<Variant> IN_TWO_DIMENSIONS =
+      List.of(
+          new Variant("limit", Role.LIMIT, "limit.c", List.of("-DNESTED")),
+          new Variant("limit, prefetch", Role.LIMIT, "limit.c", List.of("-DNESTED", "-DPREFETCH")));
+
+  private static final List<Variant> UNCACHED_IN_TWO_DIMENSIONS =
       List.of(new Variant("limit", Role.LIMIT, "nested.c", List.of()));
 
   private CKernels() {}
@@ -39,6 +44,12 @@ final class CKernels {
   /** The kernels that walk in two dimensions, or none where there is no C compiler. */
   static List<Kernel> compileNested(Path directory) throws IOException, InterruptedException {
     return compile(directory, "nested-", IN_TWO_DIMENSIONS);
+  }
+
+  /** The same without caches, 24 references a walk. */
+  static List<Kernel> compileNestedUncached(Path directory)
+      throws IOException, InterruptedException {
+    return compile(directory, "nested-uncached-", UNCACHED_IN_TWO_DIMENSIONS);
   }
 
   private static List<Kernel> compile(Path directory, String prefix, List<Variant> variants)

@@ -15,8 +15,9 @@ import java.util.TreeMap;
  * @param name in the report
  * @param role what it is compared as
  * @param command to be followed by the stream's file and the number of passes
+ * @param options that come after these
  */
-record Kernel(String name, Role role, List<String> command) {
+record Kernel(String name, Role role, List<String> command, List<String> options) {
   /** What a kernel is in a comparison. */
   enum Role {
     /** The least work that gives the same result; cannot take faults. */
@@ -26,11 +27,19 @@ record Kernel(String name, Role role, List<String> command) {
     /** The machine's model and checks in Java, in one class. */
     FUSED,
     /** The machine through its contracts. */
-    MACHINE
+    MACHINE,
+    /** The same where a second dimension is measured, without one. */
+    NATIVE
   }
 
   Kernel {
     command = List.copyOf(command);
+    options = List.copyOf(options);
+  }
+
+  /** A kernel without options. */
+  Kernel(String name, Role role, List<String> command) {
+    this(name, role, command, List.of());
   }
 
   @Override
@@ -39,8 +48,8 @@ record Kernel(String name, Role role, List<String> command) {
   }
 
   /** A Java kernel: plain flags only. */
-  static Kernel java(String name, Role role, Class<?> main) {
-    return new Kernel(name, role, javaCommand("-Xmx1g", main));
+  static Kernel java(String name, Role role, Class<?> main, String... options) {
+    return new Kernel(name, role, javaCommand("-Xmx1g", main), List.of(options));
   }
 
   /** What starts a class of ours in a process of its own. */
@@ -53,6 +62,7 @@ record Kernel(String name, Role role, List<String> command) {
     List<String> line = new ArrayList<>(command);
     line.add(stream.toString());
     line.add(Integer.toString(passes));
+    line.addAll(options);
     Process process = new ProcessBuilder(line).redirectErrorStream(true).start();
     process.getOutputStream().close();
     String output = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);

@@ -26,14 +26,16 @@ public final class NestedRules {
    * @param dirty the D bit, 0 if there is none
    */
   public record Layout(boolean ept, boolean modeBasedExecute, long accessed, long dirty) {
+    private static final long FETCH =
+        NestedTranslation.EXECUTABLE | NestedTranslation.USER_EXECUTABLE;
+
     /** The rights of one entry, as a {@link NestedTranslation} has them. */
     public long rights(long entry) {
       if (ept) {
-        long user = modeBasedExecute ? entry >>> 10 & 1 : entry >>> 2 & 1;
-        return (entry & 1) << 1 | entry >>> 1 & 1 | entry & 4 | user << Translation.KEY_SHIFT;
+        long user = modeBasedExecute ? entry >>> 3 : entry << 5; // bit 10, or bit 2, as bit 7
+        return entry & EptEntry.RIGHTS | user & NestedTranslation.USER_EXECUTABLE;
       }
-      long execute = ~entry >>> 63;
-      return entry >>> 1 & 3 | execute << 2 | execute << Translation.KEY_SHIFT;
+      return entry & PageEntry.RW | entry >>> 2 & NestedTranslation.READABLE | ~entry >> 63 & FETCH;
     }
 
     /**
@@ -347,12 +349,9 @@ public final class NestedRules {
           | (rule == FaultRule.NESTED_NOT_PRESENT ? 0 : NestedFault.NPT_PRESENT)
           | (rule == FaultRule.NESTED_RESERVED_BIT ? NestedFault.NPT_RESERVED : 0);
     }
-    long read = rights >>> 1 & 1;
-    long write = rights & 1;
-    long execute = rights >>> 2 & 1;
     boolean user = modeBasedExecute && (rights & NestedTranslation.USER_EXECUTABLE) != 0;
     return qualification[kind]
-        | (read | write << 1 | execute << 2) << NestedFault.EPT_RIGHTS_SHIFT
+        | (rights & EptEntry.RIGHTS) << NestedFault.EPT_RIGHTS_SHIFT
         | (user ? NestedFault.EPT_USER_EXECUTABLE : 0);
   }
 

@@ -3,23 +3,23 @@ package dev.quire.api.x86;
 
 /**
  * The result of a nested walk in one word: a {@link Translation} whose attributes say what the
- * nested tables permit.
+ * nested tables permit, the first three as an EPT entry says it.
  *
  * <pre>
- *   0 | 51..12 frame | 11 PRESENT | 7 user-executable | 6..5 size | 4 D | 2 executable | 1 readable | 0 writable
+ *   0 | 51..12 frame | 11 PRESENT | 7 user-executable | 6..5 size | 4 D | 2 executable | 1 writable | 0 readable
  * </pre>
  *
  * Without A and D flags, D is set in every one. A fault is a {@link Translation} that is one.
  */
 public final class NestedTranslation {
-  /** Writes are permitted. */
-  public static final long WRITABLE = Translation.WRITABLE;
-
   /** Reads are permitted: R of EPT; U/S of NPT, for nested walks are user accesses. */
-  public static final long READABLE = Translation.USER;
+  public static final long READABLE = 1L;
+
+  /** Writes are permitted. */
+  public static final long WRITABLE = 1L << 1;
 
   /** Fetches from supervisor-mode linear addresses are permitted. */
-  public static final long EXECUTABLE = Translation.EXECUTABLE;
+  public static final long EXECUTABLE = 1L << 2;
 
   /** Fetches from user-mode linear addresses are permitted. */
   public static final long USER_EXECUTABLE = 1L << Translation.KEY_SHIFT;

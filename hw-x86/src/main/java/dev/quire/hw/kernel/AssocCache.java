@@ -13,9 +13,9 @@ import java.util.Arrays;
  * compiler (loops unroll, masks stand in the code, no bounds check where a mask proves it), and
  * each structure has its own profile.
  *
- * <p>Per set: one word of recency, then 16-bit partial keys, four to a word, which prove absence
- * without touching the full keys. The word of recency is for LRU the ways in order of use, a nibble
- * each, the most recent lowest; for tree-PLRU the nodes of the tree, bit n for node n, each
+ * <p>Per set: 16-bit partial keys, four to a word, which prove absence without touching the full
+ * keys, and last one word of recency. The word of recency is for LRU the ways in order of use, a
+ * nibble each, the most recent lowest; for tree-PLRU the nodes of the tree, bit n for node n, each
  * pointing to the half to be replaced.
  */
 public final class AssocCache extends Cache {
@@ -29,9 +29,13 @@ public final class AssocCache extends Cache {
   private static final int KEY_SHIFT = Integer.numberOfTrailingZeros(SETS);
   private static final int WORDS = (WAYS + 3) / 4;
   private static final int META = 8 * powerOfTwo(1 + WORDS);
+  private static final int RECENCY = META - 8;
 
   /** A slot for every partial key, also for those of ways that a last word has room for. */
   private static final int STRIDE = 2 * Math.max(4, powerOfTwo(WAYS));
+
+  /** Proves to the compiler that a way lies within its set, in slots and partial keys alike. */
+  private static final int WAY_MASK = STRIDE / 2 - 1;
 
   /** In a cache as small as those of the upper levels most searches are for the entry used last. */
   private static final boolean NEWEST_FIRST = LRU && SETS * WAYS <= 16;
@@ -62,7 +66,7 @@ public final class AssocCache extends Cache {
     Arrays.fill(slots, 0);
     Arrays.fill(meta, (byte) 0);
     for (int m = 0; LRU && m < meta.length; m += META) {
-      LONGS.set(meta, m, 0xFEDCBA9876543210L & ORDER_MASK);
+      recency(m, 0xFEDCBA9876543210L & ORDER_MASK);
     }
     random = PARTS.seed() | 1;
   }
@@ -71,7 +75,7 @@ public final class AssocCache extends Cache {
   public int find(long key) {
     if (NEWEST_FIRST) {
       int set = (int) key & SET_MASK;
-      int newest = set * STRIDE + 2 * ((int) word(set * META) & 15);
+      int newest = set * STRIDE + 2 * ((int) recency(set * META) & WAY_MASK);
       if (slots[newest] == key) {
         return newest;
       }
@@ -87,15 +91,23 @@ public final class AssocCache extends Cache {
     return (long) LONGS.get(meta, at);
   }
 
+  private static long recency(int m) {
+    return word(m + RECENCY);
+  }
+
+  private static void recency(int m, long value) {
+    LONGS.set(meta, m + RECENCY, value);
+  }
+
   private static void use(int m, long way) {
     if (LRU) {
-      long order = word(m);
+      long order = recency(m);
       if ((order & 15) != way) {
-        LONGS.set(meta, m, moveToFront(order, way));
+        recency(m, moveToFront(order, way));
       }
     } else if (TREE) {
       long nodes = TreePlru.nodes((int) way, WAYS);
-      LONGS.set(meta, m, word(m) & ~nodes | TreePlru.pointingAway((int) way, WAYS));
+      recency(m, recency(m) & ~nodes | TreePlru.pointingAway((int) way, WAYS));
     }
   }
 
@@ -105,7 +117,7 @@ public final class AssocCache extends Cache {
     long probe = (key >>> KEY_SHIFT & 0xffff) * LANES;
     long ways = 0;
     for (int word = 0; word < WORDS; word++) {
-      long diff = word(set * META + 8 + 8 * word) ^ probe;
+      long diff = word(set * META + 8 * word) ^ probe;
       // Bit 12 + word of a 16-bit lane: that lane of that word may match. One flat loop over words
       // and
       // one over candidates: a loop over lanes in the first would not unroll.
@@ -139,20 +151,20 @@ public final class AssocCache extends Cache {
     int slot = set * STRIDE + 2 * way;
     slots[slot] = key;
     slots[slot + 1] = value;
-    CHARS.set(meta, m + 8 + 2 * way, (char) (key >>> KEY_SHIFT));
+    CHARS.set(meta, m + 2 * way, (char) (key >>> KEY_SHIFT));
   }
 
   /** The way to replace, already counted as the one used last. */
   private static int victim(int set, int m) {
     if (LRU) {
-      long order = word(m);
-      int way = (int) (order >>> OLDEST) & 15;
-      LONGS.set(meta, m, order << 4 & ORDER_MASK | way);
+      long order = recency(m);
+      int way = (int) (order >>> OLDEST) & WAY_MASK;
+      recency(m, order << 4 & ORDER_MASK | way);
       return way;
     }
     int way = freeWay(set);
     if (way < 0) {
-      way = TREE ? TreePlru.victim(word(m), WAYS) : anyWay();
+      way = TREE ? TreePlru.victim(recency(m), WAYS) : anyWay();
     }
     use(m, way);
     return way;
@@ -178,8 +190,7 @@ public final class AssocCache extends Cache {
     slots[slot + 1] = 0;
     if (LRU) {
       int m = slot / STRIDE * META;
-      LONGS.set(
-          meta, m, moveToBack(word(m), (slot & STRIDE - 1) >>> 1)); // LRU takes free ways first
+      recency(m, moveToBack(recency(m), (slot & STRIDE - 1) >>> 1)); // LRU takes free ways first
     }
   }
 

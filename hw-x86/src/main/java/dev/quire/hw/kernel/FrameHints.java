@@ -22,7 +22,7 @@ import org.jspecify.annotations.Nullable;
  */
 @SuppressWarnings("ArrayRecordComponent") // shared on purpose; never compared
 public record FrameHints(long[][] frames, long[] tables, SparseMemory memory) {
-  private static final int LENGTH = 1 << 11;
+  private static final int LENGTH = 1 << 13;
 
   /** No hints. */
   public FrameHints(SparseMemory memory) {
@@ -41,8 +41,8 @@ public record FrameHints(long[][] frames, long[] tables, SparseMemory memory) {
    * 2.
    */
   public static int index(PagingFormat format, long access, int level) {
-    int some = LENGTH >>> level;
-    return some | (int) (access >>> format.shift(level + 1)) & some - 1;
+    int some = LENGTH >>> level; // added and not or-ed: the compiler knows the bounds of a sum
+    return some + ((int) (access >>> format.shift(level + 1)) & some - 1);
   }
 
   /** The frame of a table. */

@@ -166,6 +166,12 @@ public abstract class NestedDimension {
     return combined | kept;
   }
 
+  /** As {@link Walker#assume}, of nested tables and guest-physical addresses. */
+  public abstract void assume(int level, long guestPhysical, long table, long[] frame);
+
+  /** As {@link Walker#forgetFrames}. */
+  public abstract void forgetFrames();
+
   /** Notes that TLBs may get pieces of a guest's large page. */
   public abstract void notePieces();
 }

@@ -138,6 +138,16 @@ public final class NestedWalker extends NestedDimension {
     return HINTS.peek(FORMAT, guestPhysical);
   }
 
+  @Override
+  public void assume(int level, long guestPhysical, long table, long[] frame) {
+    HINTS.put(FrameHints.index(FORMAT, guestPhysical, level), table, frame);
+  }
+
+  @Override
+  public void forgetFrames() {
+    HINTS.forget();
+  }
+
   private long walk(long guestPhysical, int kind, int row) {
     if (guestPhysical >>> WIDTH != 0) {
       return refuse(FaultRule.NESTED_NOT_PRESENT, LEVELS, guestPhysical, kind, 0);

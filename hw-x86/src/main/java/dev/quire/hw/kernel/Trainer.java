@@ -3,19 +3,23 @@ package dev.quire.hw.kernel;
 
 import dev.quire.api.address.Addresses;
 import dev.quire.api.address.Gva;
+import dev.quire.api.hw.NestedPaging;
 import dev.quire.api.hw.Operation;
 import dev.quire.api.hw.OperationBlock;
 import dev.quire.api.hw.PhysicalMemory;
 import dev.quire.api.x86.Access;
+import dev.quire.api.x86.EptEntry;
+import dev.quire.api.x86.NestedRules;
 import dev.quire.api.x86.PageEntry;
 import dev.quire.api.x86.PagingFormat;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Runs a new loop on made-up accesses before it meets real ones. What a method is compiled for is
  * decided by its first diet: a loop that begins with misses, or with pages whose A bits are clear,
  * is compiled for those and stays slow on hits. So it first gets accesses that hit, then one miss
  * in a hundred, then misses only, in a scratch address space of which nothing remains: its tables
- * are never in the machine's memory, the walker is told of them as if it had found them lately.
+ * are never in the machine's memory, the walkers are told of them as if they had found them lately.
  */
 final class Trainer {
   /** 1 GiB of small pages: more than any TLB or PDE cache holds. */
@@ -26,6 +30,10 @@ final class Trainer {
   private static final int BLOCKS_OF_HITS = 1000;
   private static final int BLOCKS_MIXED = 750;
   private static final int BLOCKS_OF_MISSES = 250;
+
+  /** Fewer, since each walk is as much work as many. */
+  private static final int BLOCKS_OF_NESTED_MISSES = 64;
+
   private static final long LINEAR = 1L << 30;
   private static final long PRESENT =
       PageEntry.P | PageEntry.RW | PageEntry.US | PageEntry.A | PageEntry.D;
@@ -33,14 +41,29 @@ final class Trainer {
   /** The number of the first table; any will do that every format can hold. */
   private static final long FIRST_TABLE = 1L << 18;
 
+  /** The same of nested tables, beyond all others. */
+  private static final long FIRST_NESTED_TABLE = 1L << 19;
+
   private final PagingFormat format;
   private final Walker walker;
+  private final @Nullable NestedDimension nested;
   private long tables = FIRST_TABLE;
   private long random = 0x9e3779b97f4a7c15L;
 
-  Trainer(PagingFormat format, Walker walker) {
+  Trainer(PagingFormat format, Walker walker, @Nullable NestedDimension nested) {
     this.format = format;
     this.walker = walker;
+    this.nested = nested;
+  }
+
+  /**
+   * Whether there is a diet: not for a loop without anything that could be found by the way, and
+   * not where PDPTEs are read from memory.
+   *
+   * @param caches whether there are TLBs
+   */
+  boolean canTrain(boolean caches) {
+    return nested == null ? caches : !format.rootInRegisters() || nested.rules().isEpt();
   }
 
   /**
@@ -83,16 +106,52 @@ final class Trainer {
     return tables++;
   }
 
-  /** Feeds a loop, whose context is the scratch address space. */
-  void train(Loop loop) {
+  /**
+   * Makes nested tables known that map what {@link #build} made, every address to itself.
+   *
+   * @return what to enter
+   */
+  NestedPaging buildNested(NestedDimension dimension) {
+    NestedRules rules = dimension.rules();
+    long user = rules.isModeBasedExecute() ? EptEntry.USER_EXECUTE : 0;
+    long flags = EptEntry.RIGHTS | user | rules.layout().accessed() | rules.layout().dirty();
+    long next = FIRST_NESTED_TABLE;
+    long below = 0;
+    long count = tables;
+    for (int level = 1; level <= rules.format().levels(); level++) {
+      long first = next;
+      for (long done = 0; done < count; done += PhysicalMemory.FRAME_LONGS) {
+        long[] frame = new long[PhysicalMemory.FRAME_LONGS];
+        for (int i = 0; i < frame.length && done + i < count; i++) {
+          long number = below + done + i;
+          frame[i] = number << PagingFormat.PAGE_SHIFT | rules.plain(level).bits() | flags;
+        }
+        long address = done << rules.format().shift(level);
+        dimension.assume(level, address, next++ << PagingFormat.PAGE_SHIFT, frame);
+      }
+      below = first;
+      count = next - first;
+    }
+    NestedPaging paging = new NestedPaging();
+    paging.root = Addresses.maddr(below << PagingFormat.PAGE_SHIFT);
+    return paging;
+  }
+
+  /**
+   * Feeds a loop, whose context is the scratch address space.
+   *
+   * @param caches whether there are TLBs; without them nothing hits
+   */
+  void train(Loop loop, boolean caches) {
     OperationBlock block = new OperationBlock(BLOCK);
-    for (int i = 0; i < BLOCKS_OF_HITS; i++) {
+    for (int i = 0; caches && i < BLOCKS_OF_HITS; i++) {
       run(loop, block, 0);
     }
-    for (int i = 0; i < BLOCKS_MIXED; i++) {
+    for (int i = 0; caches && i < BLOCKS_MIXED; i++) {
       run(loop, block, 1);
     }
-    for (int i = 0; i < BLOCKS_OF_MISSES; i++) {
+    int misses = nested == null ? BLOCKS_OF_MISSES : BLOCKS_OF_NESTED_MISSES;
+    for (int i = 0; i < misses; i++) {
       run(loop, block, 100);
     }
   }

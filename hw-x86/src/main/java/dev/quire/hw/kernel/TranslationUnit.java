@@ -94,7 +94,7 @@ public final class TranslationUnit {
       return;
     }
     long privilege = block.kernelIsUser() ? Access.USER | Access.SMAP_EXEMPT : 0;
-    Loop wanted = loopFor(rules.format());
+    Loop wanted = loopFor(rules.format(), block.nested());
     if (stale || wanted != loop || !isCurrent(rules, privilege)) {
       activate(wanted, rules, privilege);
     }
@@ -151,15 +151,17 @@ public final class TranslationUnit {
         && mappings.isCurrent(paging.pcid());
   }
 
-  private Loop loopFor(PagingFormat format) {
+  private Loop loopFor(PagingFormat format, NestedPaging current) {
     Loop there = loops.find(format);
     if (there != null) {
       return there;
     }
     Walker walker = loops.walker(format);
     Loop made = loops.make(format, walker);
-    if (trained && cache != null && nested == null) {
-      train(format, made, walker);
+    Trainer trainer = new Trainer(format, walker, nested);
+    if (trained && trainer.canTrain(cache != null)) {
+      train(trainer, format, made, current);
+      walker.forgetFrames();
     }
     return made;
   }
@@ -167,17 +169,23 @@ public final class TranslationUnit {
   /**
    * Trains a new loop; afterwards nothing has been counted, and the caches are as they were made.
    */
-  private void train(PagingFormat format, Loop made, Walker walker) {
+  private void train(Trainer trainer, PagingFormat format, Loop made, NestedPaging current) {
     long[] counted = counters.values().clone();
     PagingContext real = new PagingContext(paging);
-    Trainer trainer = new Trainer(format, walker);
     long[] pdptes = new long[Registers.PDPTES];
     long root = trainer.build(pdptes);
+    NestedDimension dimension = nested;
+    if (dimension != null) {
+      dimension.enter(trainer.buildNested(dimension));
+    }
     paging.set(new PagingRules(format, TRAINING, Cr0.WP, Cr4.PAE | Cr4.PGE, Efer.NXE), root);
     System.arraycopy(pdptes, 0, paging.pdptes(), 0, pdptes.length);
     activate(made, Verdict.rules(paging), 0);
-    trainer.train(made);
-    walker.forgetFrames();
+    trainer.train(made, cache != null);
+    if (dimension != null) {
+      dimension.forgetFrames();
+      dimension.enter(current);
+    }
     System.arraycopy(counted, 0, counters.values(), 0, counted.length);
     paging.set(real);
     stale = true;
