@@ -14,7 +14,15 @@ import java.util.List;
 /** The kernels in C, compiled here and now. */
 final class CKernels {
   private static final List<String> SOURCES =
-      List.of("stream.h", "cache.h", "memory.h", "rules.h", "second.h", "limit.c", "same.c", "nested.c");
+      List.of(
+          "stream.h",
+          "cache.h",
+          "memory.h",
+          "rules.h",
+          "second.h",
+          "limit.c",
+          "same.c",
+          "nested.c");
 
   /** A kernel's name, its role, and how its source is compiled. */
   private record Variant(String name, Role role, String source, List<String> options) {}

@@ -54,7 +54,8 @@ final class NestedKernel extends MachineRun {
     control.nested().format = NestedPaging.Format.EPT;
     control.nested().root = Addresses.maddr(root);
     NestedKernel kernel = new NestedKernel(machine.cpu(), control, stream);
-    kernel.pass(); // it sets A and D, and walks more for that; the next finds caches as a kernel in C
+    kernel
+        .pass(); // it sets A and D, and walks more for that; the next finds caches as a kernel in C
     kernel.measure(Integer.parseInt(arguments[1]));
   }
 

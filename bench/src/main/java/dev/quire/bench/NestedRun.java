@@ -49,8 +49,7 @@ final class NestedRun implements Callable<Integer> {
     Files.createDirectories(work);
     List<Path> streams = new StreamFiles(work, trace).of(List.of("W3", "W1", "real"));
     List<Kernel> uncached = new ArrayList<>(CKernels.compileNestedUncached(work));
-    uncached.add(
-        Kernel.java("machine", Role.MACHINE, NestedKernel.class, NestedKernel.UNCACHED));
+    uncached.add(Kernel.java("machine", Role.MACHINE, NestedKernel.class, NestedKernel.UNCACHED));
     compare("W3, uncached under EPT", streams.get(0), uncached);
     List<Kernel> cached = new ArrayList<>(CKernels.compileNested(work));
     cached.add(Kernel.java("machine", Role.MACHINE, NestedKernel.class));
