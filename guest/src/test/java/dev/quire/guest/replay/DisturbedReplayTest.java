@@ -67,12 +67,12 @@ class DisturbedReplayTest {
     }
   }
 
-  /** A guest that reads, writes and changes its mappings, 100,000 times. */
+  /** A guest that reads, writes and changes its mappings, 30,000 times. */
   private Path busyGuest() {
     SmallGuest guest = new SmallGuest();
     TraceWriter writer = guest.window();
     long now = guest.table[5];
-    for (int i = 0; i < 100_000; i++) {
+    for (int i = 0; i < 30_000; i++) {
       int page = 8 + i * 7 % 400;
       writer.access(i % 3, i % 2 == 0, 4, page * 4096L, (0x100 + page) * 4096L);
       if (i % 50 == 0) {
@@ -88,11 +88,11 @@ class DisturbedReplayTest {
 
   @ParameterizedTest
   @CsvSource({"0", "9"})
-  void backendsAreSwappedAThousandTimes(int order) {
+  void backendsAreSwappedHundredsOfTimes(int order) {
     Host host = Host.nested("hap-npt", order, World.defaultTlb());
     World world = same(host, busyGuest(), "swap-every", "90");
-    assertThat(sum(world, "  backend swaps")).isGreaterThan(1000);
-    assertThat(sum(world, "    hap-npt to hap-ept")).isGreaterThan(500);
+    assertThat(sum(world, "  backend swaps")).isGreaterThan(300);
+    assertThat(sum(world, "    hap-npt to hap-ept")).isGreaterThan(150);
     assertThat(sum(world, "audits")).isEqualTo(sum(world, "  backend swaps"));
   }
 
@@ -100,7 +100,7 @@ class DisturbedReplayTest {
   void bareMachineAndNestedPagingTakeTurns() {
     Host host = Host.nested("native", 9, World.defaultTlb()).placed(Placement.IDENTITY);
     World world = same(host, busyGuest(), "swap-every", "90");
-    assertThat(sum(world, "  backend swaps")).isGreaterThan(1000);
+    assertThat(sum(world, "  backend swaps")).isGreaterThan(300);
     assertThat(world.report.facts().keySet())
         .contains("    native to hap-npt", "    native to hap-ept", "    hap-npt to native")
         .contains("    hap-ept to native", "    hap-ept to hap-npt");
@@ -116,8 +116,8 @@ class DisturbedReplayTest {
   @CsvSource({"hap-npt,0,1", "hap-ept,0,2", "hap-ept,9,3"})
   void busyGuestIsTheSameThoughItIsDisturbedAllTheTime(String backend, int order, String seed) {
     Host host = Host.nested(backend, order, World.defaultTlb());
-    String[] options = {"disturb", seed, "disturb-every", "100", "swap-every", "1000"};
-    assertDisturbed(same(host, busyGuest(), options), 50);
+    String[] options = {"disturb", seed, "disturb-every", "50", "swap-every", "500"};
+    assertDisturbed(same(host, busyGuest(), options), 30);
   }
 
   @ParameterizedTest
@@ -179,7 +179,7 @@ class DisturbedReplayTest {
 
   private Map<String, Object> facts(String seed) {
     Host host = Host.nested("hap-ept", 9, World.defaultTlb());
-    String[] options = {"disturb", seed, "disturb-every", "1000"};
+    String[] options = {"disturb", seed, "disturb-every", "500"};
     return new TreeMap<>(same(host, busyGuest(), options).report.facts());
   }
 

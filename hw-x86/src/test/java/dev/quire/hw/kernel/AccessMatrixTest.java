@@ -142,7 +142,7 @@ class AccessMatrixTest {
   @ParameterizedTest
   @MethodSource("longModeLevels")
   void someEntriesWithEveryStateOfKeys(Levels levels) {
-    withKeys(levels, 151);
+    withKeys(levels, 401);
   }
 
   @Tag("long")

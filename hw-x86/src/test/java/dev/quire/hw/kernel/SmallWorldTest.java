@@ -91,7 +91,7 @@ class SmallWorldTest {
     registers.cr0 = Cr0.PE | Cr0.PG;
     registers.cr4 = Cr4.PAE | Cr4.LA57 | Cr4.SMAP;
     registers.efer = Efer.LME | Efer.LMA;
-    explore(PagingFormat.FIVE_LEVEL, Shape.FIVE_LEVEL, 2, 8, 1600033);
+    explore(PagingFormat.FIVE_LEVEL, Shape.FIVE_LEVEL, 2, 8, 3200077);
   }
 
   /**

@@ -18,7 +18,7 @@ import org.junit.jupiter.params.provider.EnumSource;
  * is ever older than the last invalidation that covers it, and no access does what no entry allows.
  */
 class StalenessTest {
-  private static final int PROGRAMS = RandomProgram.programs(12);
+  private static final int PROGRAMS = RandomProgram.programs(8);
   private static final int MANY = 1000;
   private static final int BLOCKS = 25;
 
