@@ -43,6 +43,11 @@ record TortureStep(
     UPDATE_DESCRIPTOR(2),
     VM_ASSIST(1),
     MEMORY_OP(2),
+    MEMORY_EXCHANGE(1),
+    GRANT(4),
+    GRANT_MAP(6),
+    GRANT_UNMAP(5),
+    GRANT_TRANSFER(1),
     MULTICALL(2),
     IRET(1),
     SYSTEM_CALL(2),
@@ -53,6 +58,11 @@ record TortureStep(
 
     Kind(int weight) {
       this.weight = weight;
+    }
+
+    /** Whether its answer says what a domain may reach of the other's. */
+    boolean isOfGrants() {
+      return this == GRANT_MAP || this == GRANT_UNMAP;
     }
   }
 

@@ -36,7 +36,9 @@ final class TortureWorld {
   /** Frames of a domain: what steps never touch by number are its pages of requests. */
   static final int FRAMES = 48;
 
-  private static final long SELF = 0x7ff0;
+  /** The domain that makes a call, as it names itself. */
+  static final long SELF = 0x7ff0;
+
   private static final int MOST_EXITS = 100_000;
 
   /** So many faults in a row, and a domain does nothing else any more. */
@@ -44,6 +46,7 @@ final class TortureWorld {
 
   private static final int DECREASE = 1;
   private static final int POPULATE = 6;
+  private static final int EXCHANGE = 11;
 
   private final Hypervisor hypervisor;
   private final Domain[] domains;
@@ -52,12 +55,16 @@ final class TortureWorld {
   private final OperationBlock block = new OperationBlock(16);
   private final Map<String, Long> counts = new HashMap<>();
   private final int[] faults = new int[2];
+  private final TortureGrants grants;
 
   TortureWorld(Hypervisor hypervisor, Domain first, Domain second) {
     this.hypervisor = hypervisor;
     domains = new Domain[] {first, second};
     frames = hypervisor.frames();
     memory = first.machine().memory();
+    grants = new TortureGrants(domains, block);
+    grants.setUp(0, request(0));
+    grants.setUp(1, request(0));
   }
 
   /**
@@ -68,7 +75,7 @@ final class TortureWorld {
   @Nullable String perform(TortureStep it) {
     Vcpu vcpu = domains[it.domain()].vcpu(it.vcpu());
     long exits = vcpu.exits(ExitReason.HYPERCALL);
-    long emulated = emulated(it);
+    long trapped = vcpu.exits(ExitReason.PAGE_FAULT);
     prepare(it);
     RunResult result = vcpu.run(block);
     count("steps that ended with " + result);
@@ -76,7 +83,10 @@ final class TortureWorld {
     if (vcpu.exits(ExitReason.HYPERCALL) - exits > MOST_EXITS) {
       return "a call that does not end";
     }
-    return block.next() > 0 ? reached(it, emulated) : null;
+    if (result == RunResult.DONE && it.kind().isOfGrants()) {
+      grants.done(it, mfn(it, it.page()), frames);
+    }
+    return block.next() > 0 ? reached(it, vcpu.exits(ExitReason.PAGE_FAULT) > trapped) : null;
   }
 
   // ---- operations ----
@@ -103,7 +113,7 @@ final class TortureWorld {
   }
 
   private void call(TortureStep it) {
-    long list = request(it);
+    long list = request(it.vcpu());
     switch (it.kind()) {
       case MMU_UPDATE -> {
         long table = it.foreign() && it.command() == 3 ? 2 - it.domain() : 0;
@@ -138,13 +148,29 @@ final class TortureWorld {
         put(list, 0, 0, 0, 0, 0, 0xe030 | 3L * (it.command() & 1), 0, 0, 0);
         block.hypercall(23, list, 0, 0, 0, 0);
       }
+      default -> frameCall(it, list);
+    }
+  }
+
+  /** Calls by which frames change hands, or any call at all. */
+  private void frameCall(TortureStep it, long list) {
+    switch (it.kind()) {
+      case MEMORY_EXCHANGE -> {
+        put(list, list + 96, 1, 0, SELF, list + 104, 1, 0, SELF, 0, 0, 0, 0);
+        put(list + 96, mfn(it, it.page()), it.page());
+        block.hypercall(12, EXCHANGE, list, 0, 0, 0);
+      }
+      case GRANT -> grants.grant(it, mfn(it, it.target()));
+      case GRANT_MAP -> grants.map(it, list, mfn(it, it.page()));
+      case GRANT_UNMAP -> grants.unmap(it, list, mfn(it, it.page()));
+      case GRANT_TRANSFER -> grants.transfer(it, list, mfn(it, it.page()));
       default -> block.hypercall(it.slot(), it.flags(), it.page(), list, SELF, it.flags());
     }
   }
 
   /** Each vCPU has a page for its requests, in which nobody hinders it but its own tables. */
-  private static long request(TortureStep it) {
-    return StartInfo.BASE + ((long) (FRAMES - 1 - it.vcpu()) << 12) + 8;
+  private static long request(int vcpu) {
+    return StartInfo.BASE + ((long) (FRAMES - 1 - vcpu) << 12) + 8;
   }
 
   private void put(long list, long... words) {
@@ -192,19 +218,12 @@ final class TortureWorld {
     return counts;
   }
 
-  private long emulated(TortureStep it) {
-    boolean stores = it.kind() == TortureStep.Kind.STORE_ENTRY;
-    return stores
-        ? guest(it.domain()).statistics().getOrDefault("stores to tables emulated", 0L)
-        : 0;
-  }
-
   private InterfaceDomain guest(int domain) {
     return Objects.requireNonNull(domains[domain].guestInterface());
   }
 
   /** What the hardware reached must be the domain's to reach, and no table if it was written. */
-  private @Nullable String reached(TortureStep it, long emulated) {
+  private @Nullable String reached(TortureStep it, boolean trapped) {
     boolean load = it.kind() == TortureStep.Kind.LOAD;
     boolean store = it.kind() == TortureStep.Kind.STORE_ENTRY;
     if (!load && !store) {
@@ -212,12 +231,15 @@ final class TortureWorld {
     }
     @Mfn long mfn = Addresses.maddrToMfn(Addresses.maddr(block.reached()[0]));
     int owner = frames.owner(mfn);
-    boolean may = owner == it.domain() || it.domain() == 0 && owner == 1;
+    boolean may =
+        owner == it.domain()
+            || it.domain() == 0 && owner == 1
+            || grants.permits(it.domain(), mfn, frames);
     if (!may && !(load && owner == FrameTable.NOBODY && !isFree(mfn))) {
       return String.format("reached frame 0x%x, which is domain %d's", mfn, owner);
     }
     boolean table = isInUseAsTable(mfn);
-    return store && table && emulated(it) == emulated
+    return store && table && !trapped
         ? String.format("wrote frame 0x%x, which is in use as a table", mfn)
         : null;
   }
@@ -252,7 +274,8 @@ final class TortureWorld {
       @Mfn long target = Addresses.maddrToMfn(Addresses.maddr(entry & PageEntry.FRAME));
       if ((entry & PageEntry.P) != 0
           && frames.owner(target) != domain
-          && !(domain == 0 && frames.owner(target) == 1)) {
+          && !(domain == 0 && frames.owner(target) == 1)
+          && !grants.permits(domain, target, frames)) {
         wrong.add(String.format("domain %d maps frame 0x%x by frame 0x%x", domain, target, mfn));
       }
     }

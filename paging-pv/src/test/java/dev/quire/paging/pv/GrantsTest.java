@@ -244,7 +244,6 @@ class GrantsTest {
     int count = 40;
     for (int i = 0; i < count; i++) {
       with.grantPage(i, A, PERMIT);
-      hasty.fill(0, 52, new long[0]);
     }
     for (int i = 0; i < count; i++) {
       request(hasty, i, 4, 0, DEVICE | READ_ONLY | (long) i << 32, granter.domain.id(), 0);
