@@ -3,7 +3,9 @@ package dev.quire.hypervisor;
 
 import dev.quire.api.domain.InterfaceDomain;
 import dev.quire.api.hw.ControlRegisterUnit;
+import dev.quire.api.hw.ControlRegisterUnit.PdpteSource;
 import dev.quire.api.hw.Cpu;
+import dev.quire.api.hw.NestedPaging;
 import dev.quire.api.hw.Operation;
 import dev.quire.api.hw.Operation.Kind;
 import dev.quire.api.hw.OperationBlock;
@@ -47,7 +49,7 @@ final class RegisterWriteExit {
   private static Resolution write(GuestVcpu vcpu, Cpu cpu, Kind kind, long operand) {
     GuestDomain domain = vcpu.domain();
     ControlRegisterUnit unit = domain.machine().controlRegisters();
-    int effects = unit.write(vcpu.registers(), kind, operand, domain.memory());
+    int effects = unit.write(vcpu.registers(), kind, operand, pdptes(vcpu));
     if ((effects & ControlRegisterUnit.UNDEFINED) != 0) {
       return ExitRow.inject(vcpu, Vector.UD);
     }
@@ -65,6 +67,12 @@ final class RegisterWriteExit {
       cpu.flushTag(vcpu.control().tag()); // more than some ask for, which is always allowed
     }
     return Resolution.EMULATED;
+  }
+
+  /** Under NPT nothing loads PDPTEs, so none is refused: each walk reads and judges its own. */
+  private static PdpteSource pdptes(GuestVcpu vcpu) {
+    boolean npt = vcpu.control().nested().format == NestedPaging.Format.NPT;
+    return npt ? address -> 0 : vcpu.domain().memory();
   }
 
   /** Gives a register a value without the instruction's checks; answers whether that was asked. */

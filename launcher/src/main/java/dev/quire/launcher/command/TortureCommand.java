@@ -4,11 +4,16 @@ package dev.quire.launcher.command;
 import dev.quire.launcher.config.Settings;
 import dev.quire.launcher.run.Home;
 import dev.quire.launcher.run.Launch;
-import dev.quire.launcher.torture.PvTorture.Findings;
+import dev.quire.launcher.torture.HvmTorture;
+import dev.quire.launcher.torture.PvTorture;
 import java.io.PrintWriter;
+import java.nio.file.Path;
 import java.util.List;
 import java.util.Locale;
+import java.util.Map;
 import java.util.concurrent.Callable;
+import org.jspecify.annotations.Nullable;
+import picocli.CommandLine;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
@@ -17,61 +22,123 @@ import picocli.CommandLine.Spec;
 @Command(
     name = "torture",
     description = {
-      "Random hypercalls and stores of two Xen PV domains, one of which has power over the other.",
-      "Counts are audited all the time, and hardware must reach nothing that is another's. A failure is"
-          + " told with as few steps as still show it."
+      "Random guest programs under several backends, every access judged by an oracle that knows what"
+          + " a CPU may have cached; or, with --pv, random hypercalls and stores of two Xen PV"
+          + " domains, one of which has power over the other.",
+      "A failure is told with as few operations as still show it. Exit code 1 if there was one."
     },
     mixinStandardHelpOptions = true)
-@SuppressWarnings({"NullAway.Init", "UnusedVariable"}) // picocli sets the fields, and wants --pv
+@SuppressWarnings("NullAway.Init") // picocli sets the fields
 final class TortureCommand implements Callable<Integer> {
   private static final long TELL_EVERY = 1_000_000;
 
   @Spec private CommandSpec spec;
 
-  @Option(names = "--pv", required = true, description = "PV domains: the kind that there is.")
+  @Option(names = "--pv", description = "PV domains.")
   private boolean pv;
 
   @Option(
-      names = "--steps",
+      names = "--paging",
+      paramLabel = "BACKEND",
+      split = ",",
+      description = {
+        "HVM guests under these backends, all with the same programs. Options stand behind a name:",
+        "native,shadow,shadow:oos=off,hap-npt,hap-ept."
+      })
+  private List<String> backends = List.of();
+
+  @Option(
+      names = {"--ops", "--steps"},
       paramLabel = "N",
       defaultValue = "10000000",
-      description = "How many steps (default: ${DEFAULT-VALUE}).")
-  private long steps;
+      description = "How many operations (default: ${DEFAULT-VALUE}).")
+  private long operations;
 
   @Option(
       names = "--seed",
       paramLabel = "N",
       defaultValue = "1",
-      description = "The same seed makes the same steps (default: ${DEFAULT-VALUE}).")
+      description = "The same seed makes the same operations (default: ${DEFAULT-VALUE}).")
   private long seed;
+
+  @Option(
+      names = "--vcpus",
+      paramLabel = "N",
+      defaultValue = "2",
+      description = "How many vCPUs an HVM guest has (default: ${DEFAULT-VALUE}).")
+  private int vcpus;
+
+  @Option(
+      names = "--exact",
+      description =
+          "HVM guests invalidate all that they change: what they see is what their tables say.")
+  private boolean exact;
+
+  @Option(
+      names = "--program",
+      paramLabel = "FILE",
+      description = "Runs a program that a failure was told with instead of random ones.")
+  private @Nullable Path program;
 
   @Override
   public Integer call() {
-    PrintWriter out = spec.commandLine().getOut();
+    refuseWhatDoesNotGoTogether();
     try (Launch launch = Launch.openAll(Home.fromProperty(), Settings.read(null, List.of()))) {
-      Findings findings =
-          launch
-              .pvTorture(seed)
-              .run(
-                  steps,
-                  done -> {
-                    if (done % TELL_EVERY == 0) {
-                      out.printf(Locale.ROOT, "%,d steps%n", done);
-                      out.flush();
-                    }
-                  });
-      findings.failure().forEach(out::println);
-      findings
-          .counts()
-          .forEach((name, count) -> out.printf(Locale.ROOT, "%-44s %,d%n", name, count));
-      out.printf(
-          Locale.ROOT,
-          "RESULT  %s in %,d steps, seed %d%n",
-          findings.failure().isEmpty() ? "no failure" : "a failure",
-          findings.steps(),
-          seed);
-      out.flush();
-      return findings.failure().isEmpty() ? 0 : Failures.DIFFERED;
+      return (pv ? ofPv(launch) : ofHvm(launch)) ? 0 : Failures.DIFFERED;
     }
+  }
+
+  private void refuseWhatDoesNotGoTogether() {
+    CommandLine line = spec.commandLine();
+    if (pv == !backends.isEmpty()) {
+      throw new CommandLine.ParameterException(line, "--pv or --paging is wanted");
+    }
+    if (pv && (exact || program != null)) {
+      throw new CommandLine.ParameterException(line, "--exact and --program go with --paging");
+    }
+    if (vcpus < 1 || vcpus > 16 || operations < 1) {
+      throw new CommandLine.ParameterException(
+          line, "--vcpus is 1 to 16, --ops at least 1: not " + vcpus + " and " + operations);
+    }
+  }
+
+  private boolean ofPv(Launch launch) {
+    PvTorture.Findings findings = launch.pvTorture(seed).run(operations, this::tell);
+    findings.failure().forEach(out()::println);
+    count("", findings.counts());
+    return conclude(findings.failure().isEmpty(), findings.steps());
+  }
+
+  private boolean ofHvm(Launch launch) {
+    HvmTorture torture = launch.hvmTorture(backends);
+    HvmTorture.Findings findings =
+        program != null
+            ? torture.run(program)
+            : torture.run(seed, operations, vcpus, exact, this::tell);
+    findings.failure().forEach(out()::println);
+    findings.counts().forEach((backend, counts) -> count(backend + ": ", counts));
+    return conclude(findings.failure().isEmpty(), findings.operations());
+  }
+
+  private PrintWriter out() {
+    return spec.commandLine().getOut();
+  }
+
+  private void tell(long done) {
+    if (done % TELL_EVERY == 0) {
+      out().printf(Locale.ROOT, "%,d operations%n", done);
+      out().flush();
+    }
+  }
+
+  private void count(String of, Map<String, Long> counts) {
+    counts.forEach((name, count) -> out().printf(Locale.ROOT, "%-52s %,d%n", of + name, count));
+  }
+
+  private boolean conclude(boolean sound, long done) {
+    String what = sound ? "no failure" : "a failure";
+    out().printf(Locale.ROOT, "RESULT  %s in %,d operations, seed %d%n", what, done, seed);
+    out().flush();
+    return sound;
   }
 }

@@ -26,9 +26,11 @@ import dev.quire.launcher.host.PluginHost;
 import dev.quire.launcher.host.Provider;
 import dev.quire.launcher.host.ServiceType;
 import dev.quire.launcher.host.Slot;
+import dev.quire.launcher.torture.HvmTorture;
 import dev.quire.launcher.torture.PvTorture;
 import dev.quire.launcher.xen.XenRecords;
 import java.util.ArrayList;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
@@ -153,6 +155,32 @@ public final class Launch implements AutoCloseable {
   public PvTorture pvTorture(long seed) {
     GuestInterface guest = pv(ServiceType.GUEST_INTERFACE);
     return new PvTorture(machines(), hypervisors(), guest, pv(ServiceType.BACKEND), seed);
+  }
+
+  /**
+   * The same programs in guests under several backends.
+   *
+   * @param named backends by name, each with its options behind it: {@code shadow:oos=off}
+   * @throws InputException if no bundle that was started provides one, or it has no such option
+   */
+  public HvmTorture hvmTorture(List<String> named) {
+    Map<String, PagingBackend> all = new LinkedHashMap<>();
+    named.forEach(name -> all.put(name, withOptions(name)));
+    return new HvmTorture(machines(), hypervisors(), all);
+  }
+
+  private PagingBackend withOptions(String named) {
+    String[] parts = named.split(":", -1);
+    Map<String, String> options = new LinkedHashMap<>();
+    for (int i = 1; i < parts.length; i++) {
+      String[] option = parts[i].split("=", 2);
+      options.put(option[0], option.length == 2 ? option[1] : "");
+    }
+    try {
+      return backend(parts[0]).with(options);
+    } catch (IllegalArgumentException e) {
+      throw new InputException("--paging " + named + ": " + e.getMessage(), e);
+    }
   }
 
   private <T> T pv(ServiceType<T> type) {
