@@ -255,11 +255,14 @@ final class AccessOracle {
   private boolean agrees(long gpa, int first, long second) {
     int rest = operation.bytes() - first;
     long value = load(gpa, first) | load(second, rest) << 8 * first;
-    if (operation.kind() != Kind.STORE) {
-      return guest.loaded() == value;
+    if (operation.kind() != Kind.STORE && guest.loaded() != value) {
+      return false;
     }
-    return !ModelMemory.isRam(second)
-        || actual(second, rest) == (operation.value() >>> 8 * first & ones(rest));
+    boolean stores = operation.kind() == Kind.STORE;
+    long stored = stores ? operation.value() : operation.replacement();
+    return !hasStored()
+        || !ModelMemory.isRam(second)
+        || actual(second, rest) == (stored >>> 8 * first & ones(rest));
   }
 
   private long load(long gpa, int bytes) {

@@ -85,7 +85,7 @@ class HvmTortureTest {
       throws IOException {
     MachineFactory deaf = ignoring(ignored);
     List<String> failure = torture(deaf, "native").run(1, 400_000, 1, false, done -> {}).failure();
-    assertThat(failure).hasSizeBetween(4, 16);
+    assertThat(failure).hasSizeBetween(3, 16); // an INVPCID that does nothing misses a #GP at once
     assertThat(failure).anyMatch(line -> line.startsWith("v0 inv"));
     Path program = Files.write(folder.resolve("program"), failure);
     assertThat(torture(deaf, "native").run(program).failure()).isEqualTo(failure);
