@@ -82,7 +82,7 @@ final class PermittedWalks {
   /**
    * Finds them.
    *
-   * @param access flags of {@link Access}
+   * @param accessFlags of {@link Access}
    * @param address as the mode has it
    * @return where they lead that agree with the A and D bits in memory
    */
@@ -198,7 +198,7 @@ final class PermittedWalks {
       PagingRules rules = tables.rules();
       long begin = Math.max(from, tables.since());
       if (rules == null
-          || rules.format() != format
+          || !rules.format().equals(format)
           || tables.pcid() != pcid
           || begin >= Math.min(end, end(i))) {
         continue;

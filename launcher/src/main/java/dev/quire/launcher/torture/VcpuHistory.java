@@ -29,6 +29,7 @@ final class VcpuHistory {
    * @param root address of the root table
    * @param pdptes the registers of PAE paging; null where walks read memory
    */
+  @SuppressWarnings("ArrayRecordComponent") // shared on purpose; never compared
   record Tables(
       long since, @Nullable PagingRules rules, int pcid, long root, long @Nullable [] pdptes) {
     /** Whether a walk would find the same. */
