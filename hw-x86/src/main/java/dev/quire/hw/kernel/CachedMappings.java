@@ -18,7 +18,6 @@ import org.jspecify.annotations.Nullable;
  *   INVVPID, INVLPGA                         of the VPID or ASID           -
  *   INVEPT                                   made by way of the root       of the root
  *   reuse of an ASID                         of the ASID                   of the ASID (NPT)
- *   page fault                               the page, what leads to it    -
  *   nested fault                             what leads to the address     what leads to the address
  * </pre>
  *
@@ -190,18 +189,6 @@ public final class CachedMappings {
     }
     if (current != null) {
       current.dropPage(pcid, linear, true);
-    }
-  }
-
-  /**
-   * What a page fault invalidates: translations of the page and structure entries for the address,
-   * of the current PCID (SDM vol. 3, 4.10.4.1).
-   */
-  void dropFaulting(int pcid, @Gva long linear, PagingFormat format) {
-    structures.dropPath(linear, format);
-    TranslationCache current = currentCache();
-    if (current != null) {
-      current.dropPage(pcid, linear, false);
     }
   }
 

@@ -3,7 +3,6 @@ package dev.quire.launcher.torture;
 
 import dev.quire.api.domain.RunResult;
 import dev.quire.api.hw.Registers;
-import dev.quire.api.x86.Vector;
 import dev.quire.launcher.torture.GuestOperation.Kind;
 import java.util.List;
 import java.util.function.IntPredicate;
@@ -79,7 +78,6 @@ final class AccessOracle {
   private @Nullable String faulted(long linear, int crossing) {
     if (walk.isRefused() && guest.hasFaulted(walk.vector(), walk.code(), linear)) {
       counts.faults++;
-      forget(linear);
       return unchanged();
     }
     if (crossing == 0 || pages(linear).isEmpty()) {
@@ -89,16 +87,9 @@ final class AccessOracle {
     walk.walk(history.now(), registers, operation.access(), linear + crossing);
     if (walk.isRefused() && guest.hasFaulted(walk.vector(), walk.code(), walk.linear())) {
       counts.faults++;
-      forget(walk.linear());
       return unchanged();
     }
     return expected();
-  }
-
-  private void forget(long linear) {
-    if (walk.vector() == Vector.PF) {
-      history.invalidate(VcpuHistory.Scope.FAULT, history.now().pcid(), linear, 1, now + 1);
-    }
   }
 
   /** A walk that faults changes no entry. */

@@ -108,7 +108,7 @@ final class PermittedWalks {
     least = current ? Math.min(least, history.forgotten(each, false, linear, 1, 12)) : least;
     long begin = 0;
     for (Invalidation invalidation : history.invalidations()) {
-      if (invalidation.isOfStructures(each, linear)) {
+      if (invalidation.isOfStructures(each)) {
         epoch(begin, invalidation.time(), least);
         begin = invalidation.time();
       }

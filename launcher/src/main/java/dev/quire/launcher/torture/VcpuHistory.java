@@ -63,9 +63,7 @@ final class VcpuHistory {
     /** One page of one PCID, and global ones; structure entries of the PCID for all addresses. */
     PAGE_AND_GLOBAL,
     /** The same without global ones. */
-    PAGE,
-    /** One page of one PCID, with the structure entries for it: a page fault. */
-    FAULT
+    PAGE
   }
 
   /**
@@ -80,7 +78,7 @@ final class VcpuHistory {
         case NON_GLOBAL -> !global;
         case PCID, PCID_AND_GLOBAL -> !global && pcid == ofPcid;
         case PAGE_AND_GLOBAL -> (global || pcid == ofPcid) && covers(address, ofLevel, shift);
-        case PAGE, FAULT -> !global && pcid == ofPcid && covers(address, ofLevel, shift);
+        case PAGE -> !global && pcid == ofPcid && covers(address, ofLevel, shift);
       };
     }
 
@@ -90,13 +88,9 @@ final class VcpuHistory {
           || level > 1 && level == ofLevel && linear >>> shift == address >>> shift;
     }
 
-    /** Whether structure entries of a PCID for an address go. */
-    boolean isOfStructures(int ofPcid, long address) {
-      return switch (scope) {
-        case ALL, NON_GLOBAL -> true;
-        case FAULT -> pcid == ofPcid && linear >>> 12 == address >>> 12;
-        default -> pcid == ofPcid;
-      };
+    /** Whether structure entries of a PCID go. */
+    boolean isOfStructures(int ofPcid) {
+      return scope == Scope.ALL || scope == Scope.NON_GLOBAL || pcid == ofPcid;
     }
   }
 
