@@ -156,11 +156,16 @@ class DistributionIT {
     assertThat(built.err()).isEmpty();
     assertThat(mine.plugins().resolve("perfect-tlb.jar")).exists();
     String study = mine.examples().resolve("launch/tlb-study.conf").toString();
-    Ended tiny = mine.run(folder, "run", study, "--set", "machine.tlb.preset=tiny");
-    Ended perfect = mine.run(folder, "run", study, "--set", "machine.cache=perfect");
+    Ended tiny = run(mine, study, "machine.tlb.preset=tiny");
+    Ended perfect = run(mine, study, "machine.cache=perfect");
     assertThat(perfect.err()).isEmpty();
     assertThat(perfect.out()).contains("RESULT  0 differences", "translation cache perfect");
     assertThat(walks(perfect)).isPositive().isLessThan(walks(tiny));
+  }
+
+  private Ended run(Distribution mine, String study, String setting) throws Exception {
+    String untrained = "machine.trained=off";
+    return mine.run(folder, "run", study, "--until", "50000", "--set", untrained, "--set", setting);
   }
 
   private static long walks(Ended ended) {
