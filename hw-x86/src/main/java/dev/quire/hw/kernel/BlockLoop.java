@@ -31,9 +31,6 @@ public final class BlockLoop extends Loop {
   private static final int ACCESSES = HwEvent.ACCESSES.ordinal();
   private static final int REWALKS = HwEvent.RIGHTS_REWALKS.ordinal();
 
-  /** How many operations {@link Walker#touch} looks at. */
-  private static final int AHEAD = 8;
-
   /** Outside long mode linear addresses have 32 bits, and wrap. */
   private static final long ADDRESS_32 = ~Operation.ADDRESS | 0xffffffffL;
 
@@ -83,8 +80,8 @@ public final class BlockLoop extends Loop {
         stopped = true;
         return i;
       }
-      if ((i & AHEAD - 1) == 0 && i + 2 * AHEAD <= to) {
-        WALKER.touch(operations, i + AHEAD);
+      if ((i & Walker.AHEAD - 1) == 0 && i + 2 * Walker.AHEAD <= to) {
+        WALKER.touch(operations, i + Walker.AHEAD);
       }
       long address = one(operations[i]);
       if (address < 0) {

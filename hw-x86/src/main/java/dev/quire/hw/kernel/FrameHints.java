@@ -60,11 +60,13 @@ public record FrameHints(long[][] frames, long[] tables, SparseMemory memory) {
     return home;
   }
 
-  /** Loads what walks for eight operations will read last; see {@link Walker#touch}. */
+  /**
+   * Loads what walks for {@link Walker#AHEAD} operations will read last; see {@link Walker#touch}.
+   */
   public long touch(
       PagingFormat format, @Nullable NestedDimension nested, long[] operations, int from) {
     long all = 0;
-    for (int i = from; i < from + 8; i++) {
+    for (int i = from; i < from + Walker.AHEAD; i++) {
       long entry = peek(format, operations[i]);
       all += nested == null ? entry : nested.peek(entry & format.frameMask());
     }

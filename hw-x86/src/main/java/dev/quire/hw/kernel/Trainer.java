@@ -156,6 +156,14 @@ final class Trainer {
     }
   }
 
+  /** Makes the walkers forget the scratch address space. */
+  void forget() {
+    walker.forgetFrames();
+    if (nested != null) {
+      nested.forgetFrames();
+    }
+  }
+
   private void run(Loop loop, OperationBlock block, int percentAnywhere) {
     for (int i = 0; i < BLOCK; i++) {
       block.operations()[i] = operation(percentAnywhere);

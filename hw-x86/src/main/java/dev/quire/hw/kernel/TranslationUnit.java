@@ -161,7 +161,6 @@ public final class TranslationUnit {
     Trainer trainer = new Trainer(format, walker, nested);
     if (trained && trainer.canTrain(cache != null)) {
       train(trainer, format, made, current);
-      walker.forgetFrames();
     }
     return made;
   }
@@ -182,8 +181,8 @@ public final class TranslationUnit {
     System.arraycopy(pdptes, 0, paging.pdptes(), 0, pdptes.length);
     activate(made, Verdict.rules(paging), 0);
     trainer.train(made, cache != null);
+    trainer.forget();
     if (dimension != null) {
-      dimension.forgetFrames();
       dimension.enter(current);
     }
     System.arraycopy(counted, 0, counters.values(), 0, counted.length);

@@ -12,6 +12,9 @@ public abstract class Walker {
   /** Set in a translation that no TLB may keep: a page that may be executed but not read. */
   public static final long UNKEPT = 1L << 62;
 
+  /** How many operations {@link #touch} looks at: a power of two. */
+  public static final int AHEAD = 8;
+
   /** What {@link #touch} read: a place for it, so that the reads happen. */
   public long touched;
 
@@ -34,11 +37,11 @@ public abstract class Walker {
       @Nullable WalkTrace trace);
 
   /**
-   * Brings what walks for eight operations will read closer to the host's CPU. Changes nothing in
-   * the model.
+   * Brings what walks for the next operations will read closer to the host's CPU. Changes nothing
+   * in the model.
    *
    * @param operations accesses
-   * @param from index of the first of them; eight exist
+   * @param from index of the first of them; AHEAD exist
    */
   public abstract void touch(long[] operations, int from);
 

@@ -17,6 +17,7 @@ import dev.quire.api.x86.Cr0;
 import dev.quire.api.x86.Cr4;
 import dev.quire.api.x86.Efer;
 import dev.quire.api.x86.EptEntry;
+import dev.quire.hw.machine.CpuThreads;
 import dev.quire.hw.machine.X86MachineFactory;
 import dev.quire.hw.memory.SparseMemory;
 import dev.quire.hw.reference.Shape;
@@ -26,9 +27,6 @@ import java.util.List;
 import java.util.SplittableRandom;
 import java.util.concurrent.Callable;
 import java.util.concurrent.CyclicBarrier;
-import java.util.concurrent.ExecutorService;
-import java.util.concurrent.Executors;
-import java.util.concurrent.Future;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -123,7 +121,7 @@ class NestedSharedTablesTest {
             return ExitReason.DONE;
           });
     }
-    assertThat(together(tasks)).containsOnly(ExitReason.DONE);
+    assertThat(CpuThreads.together(tasks)).containsOnly(ExitReason.DONE);
   }
 
   /** Both CPUs go through the pages in one order, without any translation; no A or D is set. */
@@ -174,7 +172,8 @@ class NestedSharedTablesTest {
     memory.store(frames[0], 8, 1);
     nested.map(DATA, 1, frames[0], plain);
     AtomicBoolean stop = new AtomicBoolean();
-    Callable<ExitReason> reader = () -> readUntil(stop);
+    Callable<ExitReason> reader =
+        () -> CpuThreads.loadUntil(stop, machine.cpu(0), guests[0], LINEAR);
     Callable<ExitReason> changer =
         () -> {
           try {
@@ -184,7 +183,7 @@ class NestedSharedTablesTest {
           }
           return ExitReason.DONE;
         };
-    assertThat(together(List.of(reader, changer))).containsOnly(ExitReason.DONE);
+    assertThat(CpuThreads.together(List.of(reader, changer))).containsOnly(ExitReason.DONE);
   }
 
   private void changeForAWhile(long[] frames) {
@@ -198,35 +197,6 @@ class NestedSharedTablesTest {
         Thread.onSpinWait();
       }
       memory.store(frames[now ^ 1], 8, 666);
-    }
-  }
-
-  private ExitReason readUntil(AtomicBoolean stop) {
-    OperationBlock block = new OperationBlock(32);
-    for (int i = 0; i < 32; i++) {
-      block.load(Access.of(0, true, false), LINEAR, 8);
-    }
-    while (!stop.get()) {
-      block.next(0);
-      ExitReason exit = machine.cpu(0).enter(guests[0], block, Integer.MAX_VALUE);
-      if (exit != ExitReason.DONE) {
-        return exit;
-      }
-      assertThat(block.results()).containsOnly(1);
-    }
-    return ExitReason.DONE;
-  }
-
-  private static List<ExitReason> together(List<Callable<ExitReason>> tasks) throws Exception {
-    ExecutorService threads = Executors.newFixedThreadPool(tasks.size());
-    try {
-      List<ExitReason> exits = new ArrayList<>();
-      for (Future<ExitReason> each : threads.invokeAll(tasks, 60, TimeUnit.SECONDS)) {
-        exits.add(each.get());
-      }
-      return exits;
-    } finally {
-      threads.shutdownNow();
     }
   }
 }

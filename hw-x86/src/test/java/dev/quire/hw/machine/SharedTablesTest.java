@@ -20,9 +20,6 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.SplittableRandom;
 import java.util.concurrent.Callable;
-import java.util.concurrent.ExecutorService;
-import java.util.concurrent.Executors;
-import java.util.concurrent.Future;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
 import org.junit.jupiter.api.Test;
@@ -71,7 +68,7 @@ class SharedTablesTest {
         cpu.requestFlush();
         tasks.add(() -> cpu.enter(guest, block, Integer.MAX_VALUE));
       }
-      assertThat(together(tasks)).containsOnly(ExitReason.DONE);
+      assertThat(CpuThreads.together(tasks)).containsOnly(ExitReason.DONE);
       for (int page = 0; page < PAGES; page++) {
         long entry = memory.load(table + (long) page * bytes, bytes);
         assertThat(entry).isEqualTo(0x100000 + page * 4096L | 7 | expected(page, blocks));
@@ -135,7 +132,8 @@ class SharedTablesTest {
     memory.store(0x200000, 8, 1);
     memory.store(0x201000, 8, 1);
     memory.store(at, 8, entries[0]);
-    Callable<ExitReason> reader = () -> readUntil(stop);
+    Callable<ExitReason> reader =
+        () -> CpuThreads.loadUntil(stop, machine.cpu(0), guest(4), LINEAR);
     Callable<ExitReason> changer =
         () -> {
           try {
@@ -145,7 +143,7 @@ class SharedTablesTest {
           }
           return ExitReason.DONE;
         };
-    assertThat(together(List.of(reader, changer))).containsOnly(ExitReason.DONE);
+    assertThat(CpuThreads.together(List.of(reader, changer))).containsOnly(ExitReason.DONE);
   }
 
   private void changeForAWhile(long at, long[] entries) {
@@ -162,37 +160,7 @@ class SharedTablesTest {
     }
   }
 
-  private ExitReason readUntil(AtomicBoolean stop) {
-    ControlBlock guest = guest(4);
-    OperationBlock block = new OperationBlock(32);
-    for (int i = 0; i < 32; i++) {
-      block.load(Access.of(0, true, false), LINEAR, 8);
-    }
-    while (!stop.get()) {
-      block.next(0);
-      ExitReason exit = machine.cpu(0).enter(guest, block, Integer.MAX_VALUE);
-      if (exit != ExitReason.DONE) {
-        return exit;
-      }
-      assertThat(block.results()).containsOnly(1);
-    }
-    return ExitReason.DONE;
-  }
-
   // ---- the machine ----
-
-  private static List<ExitReason> together(List<Callable<ExitReason>> tasks) throws Exception {
-    ExecutorService threads = Executors.newFixedThreadPool(tasks.size());
-    try {
-      List<ExitReason> exits = new ArrayList<>();
-      for (Future<ExitReason> each : threads.invokeAll(tasks, 60, TimeUnit.SECONDS)) {
-        exits.add(each.get());
-      }
-      return exits;
-    } finally {
-      threads.shutdownNow();
-    }
-  }
 
   private static ControlBlock guest(int levels) {
     ControlBlock guest = new ControlBlock();

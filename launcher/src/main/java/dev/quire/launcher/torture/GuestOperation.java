@@ -112,10 +112,17 @@ record GuestOperation(
     return WORDS.get(word);
   }
 
-  /** A probe, load, store or exchange. */
+  /** A probe, load, store or exchange; of the values, those that such an operation takes. */
   static GuestOperation access(
       int vcpu, Kind kind, long mode, int bytes, long linear, long value, long replacement) {
-    return new GuestOperation(vcpu, kind, kind.flags | mode, bytes, linear, value, replacement);
+    return new GuestOperation(
+        vcpu,
+        kind,
+        kind.flags | mode,
+        bytes,
+        linear,
+        kind.numbers > 1 ? value : 0,
+        kind.numbers > 2 ? replacement : 0);
   }
 
   /** A register write or invalidation. */

@@ -32,6 +32,10 @@ public final class PvTorture {
   private static final int LIFE = 4_000;
 
   private static final int AUDIT_EVERY = 500;
+
+  /** So few steps are audited one by one while a failure is shrunk. */
+  private static final int FEW = 64;
+
   private static final int CPUS = 2;
   private static final long MEMORY = 2L << 20;
 
@@ -178,18 +182,9 @@ public final class PvTorture {
 
   /** Leaves steps out for as long as something is wrong without them. */
   private List<String> shrunk(List<Long> failing, String wrong) {
-    List<Long> numbers = failing;
-    for (int size = numbers.size() / 2; size > 0; size /= 2) {
-      for (int from = 0; from < numbers.size(); ) {
-        List<Long> fewer = new ArrayList<>(numbers.subList(0, from));
-        fewer.addAll(numbers.subList(Math.min(numbers.size(), from + size), numbers.size()));
-        if (again(fewer, size > 16 ? AUDIT_EVERY : 1) != null) {
-          numbers = fewer;
-        } else {
-          from += size;
-        }
-      }
-    }
+    List<Long> numbers =
+        Shrinker.shrink(
+            failing, fewer -> again(fewer, fewer.size() > FEW ? AUDIT_EVERY : 1) != null);
     List<String> told = new ArrayList<>();
     numbers.forEach(number -> told.add("step " + number + ": " + step(number)));
     String last = again(numbers, 1);

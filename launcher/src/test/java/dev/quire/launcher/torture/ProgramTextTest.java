@@ -27,7 +27,7 @@ class ProgramTextTest {
     Plan plan = new Plan(3, 2, 9, true);
     GuestProgram program = new GuestProgram(plan, new ProgramSource(plan, 11).next(2_000));
     Path file = Files.write(folder.resolve("program"), program.lines());
-    assertThat(ProgramText.read(file).lines()).isEqualTo(program.lines());
+    assertThat(ProgramText.read(file)).isEqualTo(program);
   }
 
   @Test

@@ -11,13 +11,10 @@ import dev.quire.api.domain.GuestPolicy;
 import dev.quire.api.domain.RunResult;
 import dev.quire.paging.pv.Hypercalls.CallNumber;
 import java.util.Arrays;
-import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 
 /** {@code memory_op}: extents of any order, exchange, and calls that stop between extents. */
-class MemoryCallsTest {
-  private static final int FRAMES = 64;
+class MemoryCallsTest extends OneGuestTest {
   private static final long LIST = 40;
   private static final long IN = 41;
   private static final long OUT = 42;
@@ -33,19 +30,6 @@ class MemoryCallsTest {
   private static final int ENOMEM = -12;
   private static final int EFAULT = -14;
   private static final int EINVAL = -22;
-
-  private final PvHost host = new PvHost();
-  private PvGuest guest;
-
-  @BeforeEach
-  void begin() {
-    guest = host.guest(2, FRAMES);
-  }
-
-  @AfterEach
-  void everyCountIsRight() {
-    assertThat(guest.audit()).isEmpty();
-  }
 
   private long call(long command) {
     return guest.call(0, CallNumber.MEMORY_OP, command, va(LIST));

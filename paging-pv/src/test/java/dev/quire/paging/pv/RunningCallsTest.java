@@ -13,33 +13,17 @@ import dev.quire.api.domain.FrameWords;
 import dev.quire.api.domain.PagingWork;
 import dev.quire.api.domain.RunResult;
 import dev.quire.paging.pv.Hypercalls.CallNumber;
-import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 
 /**
  * What a PV guest asks for beside its tables: descriptors, trapped stores, several calls, memory.
  */
-class RunningCallsTest {
-  private static final int FRAMES = 64;
+class RunningCallsTest extends OneGuestTest {
   private static final long LIST = 40;
   private static final long A = 41;
   private static final long B = 42;
   private static final long C = 43;
   private static final int EINVAL = -22;
-
-  private final PvHost host = new PvHost();
-  private PvGuest guest;
-
-  @BeforeEach
-  void begin() {
-    guest = host.guest(2, FRAMES);
-  }
-
-  @AfterEach
-  void everyCountIsRight() {
-    assertThat(guest.audit()).isEmpty();
-  }
 
   // ---- descriptor tables ----
 

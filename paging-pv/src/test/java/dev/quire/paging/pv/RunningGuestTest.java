@@ -23,31 +23,15 @@ import dev.quire.paging.pv.Hypercalls.CallNumber;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.charset.StandardCharsets;
-import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 
 /** A PV guest on the machine's own walker and TLBs: what it begins with, and what its calls do. */
-class RunningGuestTest {
-  private static final int FRAMES = 64;
+class RunningGuestTest extends OneGuestTest {
   private static final long LIST = 40;
   private static final long A = 41;
   private static final long B = 42;
   private static final long C = 43;
   private static final int EINVAL = -22;
-
-  private final PvHost host = new PvHost();
-  private PvGuest guest;
-
-  @BeforeEach
-  void begin() {
-    guest = host.guest(2, FRAMES);
-  }
-
-  @AfterEach
-  void everyCountIsRight() {
-    assertThat(guest.audit()).isEmpty();
-  }
 
   // ---- what it begins with ----
 
