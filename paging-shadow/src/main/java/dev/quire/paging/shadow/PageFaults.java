@@ -5,7 +5,6 @@ import dev.quire.api.address.Addresses;
 import dev.quire.api.address.Gfn;
 import dev.quire.api.address.Gva;
 import dev.quire.api.address.Mfn;
-import dev.quire.api.domain.P2m;
 import dev.quire.api.domain.P2mEntry;
 import dev.quire.api.domain.P2mType;
 import dev.quire.api.domain.P2mType.Group;
@@ -58,7 +57,7 @@ final class PageFaults {
   private static final int MOST_TRIES = 10_000;
 
   private final ShadowDomain domain;
-  private final P2m p2m;
+  private final FrameSpace frames;
   private final ShadowPages pages;
   private final ShadowGraph graph;
   private final ShadowEntries entries;
@@ -74,9 +73,9 @@ final class PageFaults {
   /** Whether the last {@link #descend} made the last-level shadow. */
   private boolean made;
 
-  PageFaults(ShadowDomain domain, P2m p2m) {
+  PageFaults(ShadowDomain domain, FrameSpace frames) {
     this.domain = domain;
-    this.p2m = p2m;
+    this.frames = frames;
     this.pages = domain.pages();
     this.graph = domain.graph();
     this.entries = domain.entries();
@@ -132,13 +131,8 @@ final class PageFaults {
   private Answer translated(ShadowMode mode, @Gva long linear, long access, long found) {
     @Gfn long gfn = mode.gfn(found, linear);
     boolean write = (access & Access.WRITE) != 0;
-    long target = p2m.getGfn(gfn, write ? P2m.UNSHARE : P2m.ALLOC);
+    long target = frames.hold(gfn, write);
     try {
-      if (write && P2mEntry.type(target) == P2mType.RAM_LOGDIRTY) {
-        domain.dirtied(gfn); // left behind by nested paging, which logs by type
-        p2m.changeType(gfn, P2mType.RAM_LOGDIRTY, P2mType.RAM_RW);
-        target = p2m.get(gfn);
-      }
       domain.lock();
       try {
         return locked(mode, linear, access, found, gfn, target);
@@ -146,7 +140,7 @@ final class PageFaults {
         domain.unlock();
       }
     } finally {
-      p2m.putGfn(gfn);
+      frames.release(gfn);
     }
   }
 

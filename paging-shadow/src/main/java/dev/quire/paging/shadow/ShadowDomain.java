@@ -25,7 +25,7 @@ import java.util.concurrent.locks.ReentrantLock;
  * Shadow paging of one domain: its shadows, its vCPUs' modes, and the lock that all work on them is
  * done under (the paging lock; below the p2m's in the order).
  */
-final class ShadowDomain implements PagingDomain {
+class ShadowDomain implements PagingDomain {
   private final ReentrantLock lock = new ReentrantLock();
   private final Domain domain;
   private final PhysicalMemory memory;
@@ -37,6 +37,7 @@ final class ShadowDomain implements PagingDomain {
   private final ShadowHash hash;
   private final ReverseMaps reverse;
   private final ShadowGraph graph;
+  private final FrameSpace frames;
   private final GuestTables guest;
   private final Propagation propagation;
   private final ShadowEntries entries;
@@ -57,9 +58,10 @@ final class ShadowDomain implements PagingDomain {
    *
    * @throws BackendUnavailableException if the pool does not have it
    */
-  ShadowDomain(Domain domain, ShadowOptions options) {
+  ShadowDomain(Domain domain, ShadowOptions options, FrameSpace frames) {
     this.domain = domain;
     this.options = options;
+    this.frames = frames;
     memory = domain.machine().memory();
     shootdown = new Shootdown(domain.machine(), counts);
     int least = OwnTables.minimum(domain.vcpus(), options);
@@ -76,7 +78,7 @@ final class ShadowDomain implements PagingDomain {
     reverse = new ReverseMaps(options.reverseMaps());
     data = new DataFrames(memory, shootdown);
     graph = new ShadowGraph(pages, hash, data, staleTables, reverse, highLevel, counts);
-    guest = new GuestTables(memory, profile(), domain.p2m());
+    guest = new GuestTables(memory, profile(), frames);
     boolean upper = options.upperRights();
     propagation = new Propagation(this, guest, graph, staleTables, counts, upper);
     entries = new ShadowEntries(pages, graph, guest, propagation, staleTables, highLevel);
@@ -88,7 +90,7 @@ final class ShadowDomain implements PagingDomain {
         new Unshadowing(pages, graph, data, reverse, tables, counts, all, this::relinquish);
     writes = new GuestWrites(memory, pages, graph, entries, unshadowing, counts, !classic);
     sync = classic ? new ClassicOutOfSync(any, this) : new OutOfSync(few, this);
-    faults = new PageFaults(this, domain.p2m());
+    faults = new PageFaults(this, frames);
     modes = new ShadowMode[domain.vcpus()];
     for (int i = 0; i < modes.length; i++) {
       modes[i] = new ShadowMode(this, domain.vcpu(i));
@@ -135,7 +137,7 @@ final class ShadowDomain implements PagingDomain {
     tables.release();
   }
 
-  private void flushIf(boolean needed) {
+  final void flushIf(boolean needed) {
     if (needed) {
       flush();
     }
@@ -152,7 +154,7 @@ final class ShadowDomain implements PagingDomain {
 
   @Override
   public void guestMemoryWritten(@Gpa long gpa, int bytes) {
-    @Mfn long mfn = guest.toMachine(Addresses.gpaToGfn(gpa));
+    @Mfn long mfn = frames.physical(Addresses.gpaToGfn(gpa));
     if (mfn == FrameMapper.NONE) {
       return;
     }
@@ -166,7 +168,7 @@ final class ShadowDomain implements PagingDomain {
 
   @Override
   public boolean lagsBehind(@Gfn long table) {
-    @Mfn long mfn = guest.toMachine(table);
+    @Mfn long mfn = frames.physical(table);
     return mfn != FrameMapper.NONE && staleTables.isOutOfSync(mfn);
   }
 
@@ -178,7 +180,7 @@ final class ShadowDomain implements PagingDomain {
     try {
       boolean flush = false;
       for (long i = 0; i < count; i++) {
-        @Mfn long mfn = guest.toMachine(Addresses.advance(first, i));
+        @Mfn long mfn = frames.physical(Addresses.advance(first, i));
         if (mfn != FrameMapper.NONE && graph.isTable(mfn)) {
           flush |= writes.changed(mfn, 0, (int) Addresses.PAGE_SIZE);
         }
@@ -243,7 +245,7 @@ final class ShadowDomain implements PagingDomain {
   /** A frame is written, or may be from now on. */
   void dirtied(@Gfn long gfn) {
     if (logging) {
-      domain.logDirty().mark(gfn);
+      domain.logDirty().mark(frames.logged(gfn));
     }
   }
 
@@ -312,7 +314,7 @@ final class ShadowDomain implements PagingDomain {
 
   @Gfn
   long gfnOf(@Mfn long mfn) {
-    return domain.mfnToGfn(mfn);
+    return frames.number(mfn);
   }
 
   OwnTables own() {
@@ -385,6 +387,10 @@ final class ShadowDomain implements PagingDomain {
 
   WriteAccess writeAccess() {
     return writeAccess;
+  }
+
+  GuestWrites writes() {
+    return writes;
   }
 
   Unshadowing unshadowing() {

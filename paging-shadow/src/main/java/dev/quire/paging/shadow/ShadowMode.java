@@ -15,6 +15,7 @@ import dev.quire.api.hw.Registers;
 import dev.quire.api.hw.WalkTrace;
 import dev.quire.api.paging.PagingMode;
 import dev.quire.api.paging.Resolution;
+import dev.quire.api.x86.Access;
 import dev.quire.api.x86.Cr0;
 import dev.quire.api.x86.Cr4;
 import dev.quire.api.x86.Efer;
@@ -98,7 +99,11 @@ final class ShadowMode implements PagingMode {
     hardware.cr2 = registers.cr2;
     hardware.pkru = registers.pkru;
     hardware.pkrs = registers.pkrs;
-    vcpu.control().interceptRegisters(CR0_INTERCEPTS, true, Cr4.PAGING, true, false);
+    if (vcpu.control().kernelIsUser()) { // without privilege every one traps
+      vcpu.control().interceptRegisters(-1, true, -1, true, true);
+    } else {
+      vcpu.control().interceptRegisters(CR0_INTERCEPTS, true, Cr4.PAGING, true, false);
+    }
     vcpu.control().interceptInvalidation(true);
     vcpu.control().interceptPageFaults(0, 0);
   }
@@ -131,7 +136,13 @@ final class ShadowMode implements PagingMode {
     guest.load(vcpu.registers()); // the keys are the hardware's to change
     return domain
         .walker()
-        .walk(guest, linear, access, tables(linear), PageWalker.SET_ACCESSED_DIRTY, null);
+        .walk(guest, linear, asSeen(access), tables(linear), PageWalker.SET_ACCESSED_DIRTY, null);
+  }
+
+  /** The kernel of a PV guest is to the hardware one of its programs. */
+  private long asSeen(long access) {
+    boolean user = vcpu.control().kernelIsUser();
+    return user ? access | Access.USER | Access.SMAP_EXEMPT : access;
   }
 
   /** Where the guest's tables are found for an address. */
@@ -179,7 +190,11 @@ final class ShadowMode implements PagingMode {
     PagingRules rules = guest.rules();
     return rules == null
         || Rights.permit(
-            translation, access, rules.rights() | Rights.WRITE_PROTECT, guest.pkru(), guest.pkrs());
+            translation,
+            asSeen(access),
+            rules.rights() | Rights.WRITE_PROTECT,
+            guest.pkru(),
+            guest.pkrs());
   }
 
   @Override

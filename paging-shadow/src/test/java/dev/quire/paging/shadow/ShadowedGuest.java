@@ -76,7 +76,7 @@ final class ShadowedGuest {
 
   /** Gives the domain to shadow paging that knows nothing of it. */
   ShadowDomain attach() {
-    shadow = new ShadowDomain(domain, options);
+    shadow = new ShadowDomain(domain, options, new TranslatedFrames(domain));
     if (logging) {
       shadow.enableLogDirty();
     }
