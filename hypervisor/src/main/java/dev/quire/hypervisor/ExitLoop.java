@@ -7,7 +7,6 @@ import dev.quire.api.hw.ExitReason;
 import dev.quire.api.hw.OperationBlock;
 import dev.quire.api.paging.Resolution;
 import java.util.Locale;
-import org.jspecify.annotations.Nullable;
 
 /**
  * Enters the hardware until the block is done or the guest must act, and has exits handled as
@@ -25,15 +24,11 @@ final class ExitLoop {
 
   private ExitLoop() {}
 
-  /** Runs a block; null if the domain has to be handed over before it goes on. */
-  static @Nullable RunResult run(GuestVcpu vcpu, PhysicalCpu place, OperationBlock block) {
+  static RunResult run(GuestVcpu vcpu, PhysicalCpu place, OperationBlock block) {
     Cpu cpu = place.cpu();
     int fixedAt = -1;
     int fixes = 0;
     while (vcpu.domain().crashReason() == null) {
-      if (vcpu.domain().isHandoverDue()) {
-        return null;
-      }
       place.admit(vcpu); // a change of the p2m may have made the tag void
       vcpu.control().shadows(vcpu.registers().cr0, vcpu.registers().cr4);
       ExitReason reason = cpu.enter(vcpu.control(), block, BUDGET);

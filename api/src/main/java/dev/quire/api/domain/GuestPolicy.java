@@ -2,8 +2,6 @@
 package dev.quire.api.domain;
 
 import dev.quire.api.address.Mfn;
-import dev.quire.api.paging.PagingBackend;
-import org.jspecify.annotations.Nullable;
 import org.osgi.annotation.versioning.ConsumerType;
 
 /**
@@ -54,15 +52,6 @@ public interface GuestPolicy {
    */
   default long hypervisorSlot(int slot) {
     return 0;
-  }
-
-  /**
-   * What runs the domain once it has written an entry that is not present and whose address is that
-   * of memory: CPUs with the L1 terminal fault read it speculatively all the same ({@code
-   * pv-l1tf}). Null where CPUs are free of it, or nobody cares.
-   */
-  default @Nullable PagingBackend mitigation() {
-    return null;
   }
 
   /** Whether a table may be an entry of a table of its own level ({@code pv-linear-pt}). */

@@ -166,8 +166,11 @@ public abstract class NestedDimension {
     return combined | kept;
   }
 
-  /** Where it found tables lately. */
-  public abstract FrameHints hints();
+  /** As {@link Walker#assume}, of nested tables and guest-physical addresses. */
+  public abstract void assume(int level, long guestPhysical, long table, long[] frame);
+
+  /** As {@link Walker#forgetFrames}. */
+  public abstract void forgetFrames();
 
   /** Notes that TLBs may get pieces of a guest's large page. */
   public abstract void notePieces();

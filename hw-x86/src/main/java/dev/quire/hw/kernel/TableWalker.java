@@ -382,8 +382,13 @@ public final class TableWalker extends Walker {
   }
 
   @Override
-  public FrameHints hints() {
-    return HINTS;
+  public void assume(int level, long linear, long table, long[] frame) {
+    HINTS.put(FrameHints.index(FORMAT, linear, level), table, frame);
+  }
+
+  @Override
+  public void forgetFrames() {
+    HINTS.forget();
   }
 
   @Override

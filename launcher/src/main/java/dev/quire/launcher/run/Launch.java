@@ -150,15 +150,11 @@ public final class Launch implements AutoCloseable {
   /**
    * Two PV domains against each other.
    *
-   * @param swapEvery after so many steps domains beside them go to shadow paging, or back; 0 for
-   *     never
    * @throws InputException if no bundle that was started provides PV guests
    */
-  public PvTorture pvTorture(long seed, int swapEvery) {
+  public PvTorture pvTorture(long seed) {
     GuestInterface guest = pv(ServiceType.GUEST_INTERFACE);
-    PvTorture torture =
-        new PvTorture(machines(), hypervisors(), guest, pv(ServiceType.BACKEND), seed);
-    return swapEvery == 0 ? torture : torture.swapping(backend("shadow"), swapEvery);
+    return new PvTorture(machines(), hypervisors(), guest, pv(ServiceType.BACKEND), seed);
   }
 
   /**

@@ -85,8 +85,7 @@ final class PvDomain implements InterfaceDomain {
             host.policy(),
             domain.id(),
             slots,
-            EntryMasks.XEN,
-            host);
+            EntryMasks.XEN);
     grants = new GrantTable(this, domain.machine().memory());
     vcpus = new PvVcpu[domain.vcpus()];
     calls = new Hypercalls[vcpus.length];

@@ -3,7 +3,6 @@ package dev.quire.paging.pv;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import dev.quire.api.paging.PagingBackend;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 
@@ -11,18 +10,8 @@ import org.junit.jupiter.api.BeforeEach;
 abstract class OneGuestTest {
   static final int FRAMES = 64;
 
-  final PvHost host = new PvHost(backend());
+  final PvHost host = new PvHost();
   PvGuest guest;
-
-  /** What the guest begins under. */
-  PagingBackend backend() {
-    return new PvBackend();
-  }
-
-  /** The root of the guest's own on which a vCPU runs, as far as the hardware shows it. */
-  long root(int vcpu) {
-    return guest.vcpu(vcpu).control().registers().cr3;
-  }
 
   @BeforeEach
   void begin() {
@@ -32,6 +21,5 @@ abstract class OneGuestTest {
   @AfterEach
   void everyCountIsRight() {
     assertThat(guest.audit()).isEmpty();
-    assertThat(guest.domain.paging().audit()).isEmpty();
   }
 }

@@ -4,6 +4,7 @@ package dev.quire.paging.shadow;
 import dev.quire.api.address.Addresses;
 import dev.quire.api.address.Gfn;
 import dev.quire.api.address.Mfn;
+import dev.quire.api.domain.P2m;
 import dev.quire.api.domain.P2mEntry;
 import dev.quire.api.domain.P2mType;
 import dev.quire.api.hw.FrameMapper;
@@ -19,12 +20,12 @@ final class GuestTables implements FrameMapper {
   private static final int PROTECTION_KEY_MASK = 15;
 
   private final PhysicalMemory memory;
-  private final FrameSpace frames;
+  private final P2m p2m;
   private final PagingRules[] rules = new PagingRules[ShadowKind.TYPES];
 
-  GuestTables(PhysicalMemory memory, CpuProfile profile, FrameSpace frames) {
+  GuestTables(PhysicalMemory memory, CpuProfile profile, P2m p2m) {
     this.memory = memory;
-    this.frames = frames;
+    this.p2m = p2m;
     for (int type = 0; type < ShadowKind.TYPES; type++) {
       int roles = ShadowKind.roles(type);
       long cr4 = (roles & ShadowKind.ROLE_PSE) != 0 ? Cr4.PSE : 0;
@@ -33,15 +34,15 @@ final class GuestTables implements FrameMapper {
     }
   }
 
-  /** What a guest frame is, as it is now. */
+  /** The p2m's entry for a guest frame, as it is now. */
   long p2mEntry(@Gfn long gfn) {
-    return frames.entry(gfn);
+    return p2m.get(gfn);
   }
 
   /** Tables can lie in memory of the guest's only. */
   @Override
   public @Mfn long toMachine(@Gfn long gfn) {
-    long entry = frames.entry(gfn);
+    long entry = p2m.get(gfn);
     P2mType type = P2mEntry.type(entry);
     boolean memoryOfGuest = P2mEntry.hasFrame(entry) && type.isAnyRam() && type.isReadable();
     return memoryOfGuest ? P2mEntry.mfn(entry) : Addresses.mfn(NONE);

@@ -7,7 +7,6 @@ import dev.quire.api.address.Gpa;
 import dev.quire.api.address.Mfn;
 import dev.quire.api.domain.Domain;
 import dev.quire.api.domain.Errno;
-import dev.quire.api.domain.P2mEntry;
 import dev.quire.api.domain.Vcpu;
 import dev.quire.api.hw.FrameMapper;
 import dev.quire.api.hw.PageWalker;
@@ -17,6 +16,7 @@ import dev.quire.api.paging.PagingDomain;
 import dev.quire.api.paging.PagingMode;
 import dev.quire.api.x86.CpuProfile;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.locks.ReentrantLock;
@@ -25,7 +25,7 @@ import java.util.concurrent.locks.ReentrantLock;
  * Shadow paging of one domain: its shadows, its vCPUs' modes, and the lock that all work on them is
  * done under (the paging lock; below the p2m's in the order).
  */
-class ShadowDomain implements PagingDomain {
+final class ShadowDomain implements PagingDomain {
   private final ReentrantLock lock = new ReentrantLock();
   private final Domain domain;
   private final PhysicalMemory memory;
@@ -36,15 +36,18 @@ class ShadowDomain implements PagingDomain {
   private final DataFrames data;
   private final ShadowHash hash;
   private final ReverseMaps reverse;
+  private final DyingTables dying = new DyingTables(this);
+  private final VideoRam video = new VideoRam(this);
   private final ShadowGraph graph;
-  private final FrameSpace frames;
   private final GuestTables guest;
   private final Propagation propagation;
   private final ShadowEntries entries;
   private final WriteAccess writeAccess;
   private final Unshadowing unshadowing;
   private final GuestWrites writes;
+  private final HypervisorChanges behind = new HypervisorChanges(this);
   private final PageFaults faults;
+  private final FastFaults fastFaults;
   private final ShadowMode[] modes;
   private volatile boolean logging;
   private final OwnTables own;
@@ -58,10 +61,9 @@ class ShadowDomain implements PagingDomain {
    *
    * @throws BackendUnavailableException if the pool does not have it
    */
-  ShadowDomain(Domain domain, ShadowOptions options, FrameSpace frames) {
+  ShadowDomain(Domain domain, ShadowOptions options) {
     this.domain = domain;
     this.options = options;
-    this.frames = frames;
     memory = domain.machine().memory();
     shootdown = new Shootdown(domain.machine(), counts);
     int least = OwnTables.minimum(domain.vcpus(), options);
@@ -77,25 +79,26 @@ class ShadowDomain implements PagingDomain {
     hash = new ShadowHash(pages);
     reverse = new ReverseMaps(options.reverseMaps());
     data = new DataFrames(memory, shootdown);
-    graph = new ShadowGraph(pages, hash, data, staleTables, reverse, highLevel, counts);
-    guest = new GuestTables(memory, profile(), frames);
-    boolean upper = options.upperRights();
-    propagation = new Propagation(this, guest, graph, staleTables, counts, upper);
-    entries = new ShadowEntries(pages, graph, guest, propagation, staleTables, highLevel);
+    graph =
+        new ShadowGraph(
+            pages, hash, data, staleTables, reverse, highLevel, dying, video, !classic, counts);
+    guest = new GuestTables(memory, profile(), domain.p2m());
+    propagation = new Propagation(this, guest, graph, staleTables, counts);
+    entries = new ShadowEntries(this, pages, graph, guest, propagation, staleTables, highLevel);
     writeAccess =
         new WriteAccess(
             pages, graph, data, reverse, counts, classic ? new WritablePredictor() : null);
     List<ShadowMode> all = new ArrayList<>();
     unshadowing =
-        new Unshadowing(pages, graph, data, reverse, tables, counts, all, this::relinquish);
-    writes = new GuestWrites(memory, pages, graph, entries, unshadowing, counts, !classic);
+        new Unshadowing(
+            pages, graph, data, reverse, tables, counts, all, () -> sync().relinquish());
+    writes = new GuestWrites(memory, pages, graph, entries, unshadowing, dying, counts, !classic);
     sync = classic ? new ClassicOutOfSync(any, this) : new OutOfSync(few, this);
-    faults = new PageFaults(this, frames);
+    faults = new PageFaults(this, domain.p2m());
+    fastFaults = new FastFaults(this);
     modes = new ShadowMode[domain.vcpus()];
-    for (int i = 0; i < modes.length; i++) {
-      modes[i] = new ShadowMode(this, domain.vcpu(i));
-      all.add(modes[i]);
-    }
+    Arrays.setAll(modes, i -> new ShadowMode(this, domain.vcpu(i)));
+    all.addAll(List.of(modes));
   }
 
   private void reserve(int least) {
@@ -106,10 +109,6 @@ class ShadowDomain implements PagingDomain {
               domain.vcpus(), least, domain.pool().total(), domain.pool().used()));
     }
     tables.reserve(least);
-  }
-
-  private void relinquish() {
-    sync.relinquish();
   }
 
   /** Finds out anew whether all vCPUs have paging on. */
@@ -137,7 +136,7 @@ class ShadowDomain implements PagingDomain {
     tables.release();
   }
 
-  final void flushIf(boolean needed) {
+  void flushIf(boolean needed) {
     if (needed) {
       flush();
     }
@@ -154,12 +153,13 @@ class ShadowDomain implements PagingDomain {
 
   @Override
   public void guestMemoryWritten(@Gpa long gpa, int bytes) {
-    @Mfn long mfn = frames.physical(Addresses.gpaToGfn(gpa));
+    @Mfn long mfn = guest.toMachine(Addresses.gpaToGfn(gpa));
     if (mfn == FrameMapper.NONE) {
       return;
     }
     lock.lock();
     try {
+      video.wrote(Addresses.gpaToGfn(gpa));
       flushIf(writes.written(mfn, (int) Addresses.pageOffset(gpa), bytes));
     } finally {
       lock.unlock();
@@ -168,7 +168,7 @@ class ShadowDomain implements PagingDomain {
 
   @Override
   public boolean lagsBehind(@Gfn long table) {
-    @Mfn long mfn = frames.physical(table);
+    @Mfn long mfn = guest.toMachine(table);
     return mfn != FrameMapper.NONE && staleTables.isOutOfSync(mfn);
   }
 
@@ -176,41 +176,17 @@ class ShadowDomain implements PagingDomain {
 
   @Override
   public void guestMemoryChanged(@Gfn long first, long count) {
-    lock.lock();
-    try {
-      boolean flush = false;
-      for (long i = 0; i < count; i++) {
-        @Mfn long mfn = frames.physical(Addresses.advance(first, i));
-        if (mfn != FrameMapper.NONE && graph.isTable(mfn)) {
-          flush |= writes.changed(mfn, 0, (int) Addresses.PAGE_SIZE);
-        }
-      }
-      flushIf(flush);
-    } finally {
-      lock.unlock();
-    }
+    behind.memoryChanged(first, count);
   }
 
-  /** What was derived from the old entry goes; the hypervisor flushes after the change. */
   @Override
   public void p2mChanging(@Gfn long gfn, int order, long before, long after) {
-    if (!P2mEntry.hasFrame(before) || before == after) {
-      return;
-    }
-    lock.lock();
-    try {
-      @Mfn long first = P2mEntry.mfn(before);
-      unshadowing.removeMappings(first, 1L << order);
-      highLevel.forget(first, 1L << order);
-      boolean flush = false;
-      for (long i = 0; i < 1L << order; i++) {
-        @Mfn long mfn = Addresses.advance(first, i);
-        flush |= data.isCounted(mfn) && unshadowing.discard(mfn);
-      }
-      flushIf(flush);
-    } finally {
-      lock.unlock();
-    }
+    behind.p2mChanging(order, before, after);
+  }
+
+  @Override
+  public void p2mChanged(@Gfn long gfn, int order, long before, long after) {
+    behind.p2mChanged(after);
   }
 
   @Override
@@ -245,7 +221,7 @@ class ShadowDomain implements PagingDomain {
   /** A frame is written, or may be from now on. */
   void dirtied(@Gfn long gfn) {
     if (logging) {
-      domain.logDirty().mark(frames.logged(gfn));
+      domain.logDirty().mark(gfn);
     }
   }
 
@@ -260,6 +236,12 @@ class ShadowDomain implements PagingDomain {
     } finally {
       lock.unlock();
     }
+  }
+
+  @Override
+  public Errno trackRange(@Gfn long first, long count, long[] bitmap) {
+    boolean can = !options.isClassic() && (int) count == count;
+    return can ? video.ask(first, (int) count, bitmap) : Errno.EOPNOTSUPP;
   }
 
   // ---- the end ----
@@ -314,7 +296,7 @@ class ShadowDomain implements PagingDomain {
 
   @Gfn
   long gfnOf(@Mfn long mfn) {
-    return frames.number(mfn);
+    return domain.mfnToGfn(mfn);
   }
 
   OwnTables own() {
@@ -327,6 +309,10 @@ class ShadowDomain implements PagingDomain {
 
   PageFaults faults() {
     return faults;
+  }
+
+  FastFaults fastFaults() {
+    return fastFaults;
   }
 
   ShadowCounts counts() {
@@ -345,6 +331,10 @@ class ShadowDomain implements PagingDomain {
     return hash;
   }
 
+  GuestWrites writes() {
+    return writes;
+  }
+
   DataFrames data() {
     return data;
   }
@@ -355,6 +345,14 @@ class ShadowDomain implements PagingDomain {
 
   ShadowGraph graph() {
     return graph;
+  }
+
+  VideoRam video() {
+    return video;
+  }
+
+  DyingTables dying() {
+    return dying;
   }
 
   ShadowOptions options() {
@@ -387,10 +385,6 @@ class ShadowDomain implements PagingDomain {
 
   WriteAccess writeAccess() {
     return writeAccess;
-  }
-
-  GuestWrites writes() {
-    return writes;
   }
 
   Unshadowing unshadowing() {
