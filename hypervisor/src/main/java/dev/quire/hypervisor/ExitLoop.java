@@ -7,6 +7,7 @@ import dev.quire.api.hw.ExitReason;
 import dev.quire.api.hw.OperationBlock;
 import dev.quire.api.paging.Resolution;
 import java.util.Locale;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Enters the hardware until the block is done or the guest must act, and has exits handled as
@@ -24,11 +25,15 @@ final class ExitLoop {
 
   private ExitLoop() {}
 
-  static RunResult run(GuestVcpu vcpu, PhysicalCpu place, OperationBlock block) {
+  /** Runs a block; null if the domain has to be handed over before it goes on. */
+  static @Nullable RunResult run(GuestVcpu vcpu, PhysicalCpu place, OperationBlock block) {
     Cpu cpu = place.cpu();
     int fixedAt = -1;
     int fixes = 0;
     while (vcpu.domain().crashReason() == null) {
+      if (vcpu.domain().isHandoverDue()) {
+        return null;
+      }
       place.admit(vcpu); // a change of the p2m may have made the tag void
       vcpu.control().shadows(vcpu.registers().cr0, vcpu.registers().cr4);
       ExitReason reason = cpu.enter(vcpu.control(), block, BUDGET);

@@ -16,7 +16,7 @@ import java.util.Map;
  * and {@code FAULT} go back to the workload, {@code PREEMPTED} is a safe point and nothing else.
  */
 enum ExitRow {
-  /** The guest interface, if there is one; then the paging mode: its own fault, or the guest's. */
+  /** The paging mode: its own fault? Then the guest interface, if there is one; then the guest. */
   PAGE_FAULT(ExitReason.PAGE_FAULT, PageFaultExit::handle),
 
   /**

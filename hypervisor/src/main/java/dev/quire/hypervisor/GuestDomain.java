@@ -16,6 +16,7 @@ import dev.quire.api.domain.Vcpu;
 import dev.quire.api.hw.FrameMapper;
 import dev.quire.api.hw.Machine;
 import dev.quire.api.hw.PhysicalMemory;
+import dev.quire.api.paging.BackendUnavailableException;
 import dev.quire.api.paging.PagingBackend;
 import dev.quire.api.paging.PagingDomain;
 import dev.quire.api.paging.Resolution;
@@ -38,6 +39,7 @@ final class GuestDomain implements Domain {
   private final PagingHistory history = new PagingHistory();
   private volatile @Nullable Attachment attachment;
   private volatile @Nullable String crashReason;
+  private volatile @Nullable PagingBackend forced;
 
   /** Set once, before any backend; the paging mode may change, this never does. */
   private volatile @Nullable InterfaceDomain guestInterface;
@@ -70,6 +72,41 @@ final class GuestDomain implements Domain {
    */
   void attach(PagingBackend backend) {
     quiesce(() -> Handover.perform(this, backend));
+  }
+
+  /**
+   * From the next safe point on the domain is this backend's, for good.
+   *
+   * @return false if it is already
+   */
+  boolean force(PagingBackend backend) {
+    forced = backend;
+    return isHandoverDue();
+  }
+
+  /** Whether the domain shall be with another backend than it is. */
+  boolean isHandoverDue() {
+    PagingBackend wanted = forced;
+    Attachment now = attachment;
+    return wanted != null && (now == null || now.backend() != wanted);
+  }
+
+  /** Which backend alone may have the domain; null if any may. */
+  @Nullable PagingBackend forced() {
+    return forced;
+  }
+
+  /** Does what is due; called with no CPU's lock held. */
+  void handOver() {
+    PagingBackend wanted = forced;
+    if (wanted == null || !isHandoverDue()) {
+      return;
+    }
+    try {
+      attach(wanted);
+    } catch (BackendUnavailableException refused) {
+      crash(wanted.name() + " shall run the domain, and cannot: " + refused.getMessage());
+    }
   }
 
   /** Does something while no vCPU of the domain is running. */

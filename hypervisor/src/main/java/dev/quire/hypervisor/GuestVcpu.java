@@ -84,13 +84,19 @@ final class GuestVcpu implements Vcpu {
   @Override
   public RunResult run(OperationBlock block) {
     PhysicalCpu cpu = scheduler.place(this);
-    cpu.lock().lock();
-    try {
-      runsOn = cpu.cpu();
-      runs = block;
-      return ExitLoop.run(this, cpu, block);
-    } finally {
-      cpu.lock().unlock();
+    while (true) {
+      domain.handOver();
+      cpu.lock().lock();
+      try {
+        runsOn = cpu.cpu();
+        runs = block;
+        RunResult result = ExitLoop.run(this, cpu, block);
+        if (result != null) {
+          return result;
+        }
+      } finally {
+        cpu.lock().unlock();
+      }
     }
   }
 

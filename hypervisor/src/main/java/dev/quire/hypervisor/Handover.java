@@ -50,7 +50,15 @@ final class Handover {
       throw new BackendUnavailableException(
           backend.name() + " cannot serve a guest whose tables hold machine addresses");
     }
-    Runnable undo = domain.tables().prepare(backend.p2mFormat());
+    PagingBackend forced = domain.forced();
+    if (forced != null && forced != backend) {
+      throw new BackendUnavailableException(
+          "the domain has to stay with "
+              + forced.name()
+              + ", since CPUs have the L1 terminal fault");
+    }
+    boolean typed = domain.guestInterface() != null; // its tables hold machine addresses: no p2m
+    Runnable undo = domain.tables().prepare(typed ? null : backend.p2mFormat());
     PagingDomain paging;
     try {
       paging = take();

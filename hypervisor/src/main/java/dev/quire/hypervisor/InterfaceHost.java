@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.quire.hypervisor;
 
+import dev.quire.api.address.Addresses;
 import dev.quire.api.address.Gva;
+import dev.quire.api.address.Maddr;
 import dev.quire.api.address.Mfn;
 import dev.quire.api.domain.Domain;
 import dev.quire.api.domain.DomainHost;
@@ -9,6 +11,7 @@ import dev.quire.api.domain.FrameTable;
 import dev.quire.api.domain.GuestPolicy;
 import dev.quire.api.domain.InterfaceDomain;
 import dev.quire.api.hw.Cpu;
+import dev.quire.api.paging.PagingBackend;
 import dev.quire.api.x86.CpuProfile.Feature;
 import dev.quire.api.x86.CpuProfile.Vendor;
 import java.util.List;
@@ -74,11 +77,36 @@ final class InterfaceHost implements DomainHost {
   @Override
   public void machineToPhysical(@Mfn long mfn, long value) {
     memory.m2p().set(mfn, value);
+    domain.dirtied(domain.mfnToGfn(mfn)); // what it was called before has its own bit
   }
 
   @Override
   public long machineToPhysicalEntry() {
     return memory.m2p().entry();
+  }
+
+  @Override
+  public void written(@Maddr long address, int bytes) {
+    domain.dirtied(domain.mfnToGfn(Addresses.maddrToMfn(address)));
+    Attachment now = domain.attachment();
+    if (now != null) {
+      now.paging().machineMemoryWritten(address, bytes);
+    }
+  }
+
+  @Override
+  public void tableEnding(@Mfn long mfn) {
+    domain.dirtied(domain.mfnToGfn(mfn)); // as in Xen: what a table was is the guest's memory again
+    Attachment now = domain.attachment();
+    if (now != null) {
+      now.paging().tableEnding(mfn);
+    }
+  }
+
+  @Override
+  public boolean forceMitigation() {
+    PagingBackend mitigation = policy.mitigation();
+    return mitigation != null && domain.force(mitigation);
   }
 
   @Override

@@ -15,16 +15,13 @@ final class PageFaultExit {
   private PageFaultExit() {}
 
   static Resolution handle(GuestVcpu vcpu, Cpu cpu, OperationBlock block) {
-    InterfaceDomain guest = vcpu.domain().guestInterface();
-    Resolution resolution = guest == null ? Resolution.INJECT : guest.pageFault(vcpu, block);
+    Resolution resolution = vcpu.mode().pageFault(vcpu);
     if (resolution != Resolution.INJECT) {
       return resolution;
     }
-    resolution = vcpu.mode().pageFault(vcpu);
-    if (resolution == Resolution.INJECT) {
-      judgeByGuestsRules(vcpu, block);
-    }
-    return resolution;
+    judgeByGuestsRules(vcpu, block);
+    InterfaceDomain guest = vcpu.domain().guestInterface();
+    return guest == null ? Resolution.INJECT : guest.pageFault(vcpu, block);
   }
 
   /** Where the hardware runs with another CR0.WP, its error code may not be the guest's. */

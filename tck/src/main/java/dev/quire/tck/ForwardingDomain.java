@@ -34,11 +34,6 @@ class ForwardingDomain implements PagingDomain {
   }
 
   @Override
-  public Errno trackRange(@Gfn long first, long count, long[] bitmap) {
-    return inner.trackRange(first, count, bitmap);
-  }
-
-  @Override
   public void guestMemoryWritten(@Gpa long gpa, int bytes) {
     inner.guestMemoryWritten(gpa, bytes);
   }

@@ -2,6 +2,7 @@
 package dev.quire.api.domain;
 
 import dev.quire.api.address.Gva;
+import dev.quire.api.address.Maddr;
 import dev.quire.api.address.Mfn;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
@@ -52,6 +53,29 @@ public interface DomainHost {
    * nobody write.
    */
   long machineToPhysicalEntry();
+
+  // ---- what is derived from the guest's memory ----
+
+  /**
+   * The interface wrote the domain's memory on its behalf: the dirty log and the backend follow
+   * ({@code paging_mark_dirty}, {@code paging_write_guest_entry}). Called before anything is given
+   * back that the content before stood for.
+   *
+   * @param address of the first byte
+   * @param bytes how many, within one frame
+   */
+  void written(@Maddr long address, int bytes);
+
+  /** The last reference to a frame as a table is about to go: nobody relies on it any more. */
+  void tableEnding(@Mfn long mfn);
+
+  /**
+   * The domain shall not run on its own tables from the next safe point on, but on those of {@link
+   * GuestPolicy#mitigation}, for good ({@code paging_enable(PG_SH_forced)}).
+   *
+   * @return whether that is still to come; false if it is so, or if there is nothing to be done
+   */
+  boolean forceMitigation();
 
   // ---- flushes: complete when the call returns ----
 

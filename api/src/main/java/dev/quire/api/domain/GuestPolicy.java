@@ -2,6 +2,8 @@
 package dev.quire.api.domain;
 
 import dev.quire.api.address.Mfn;
+import dev.quire.api.paging.PagingBackend;
+import org.jspecify.annotations.Nullable;
 import org.osgi.annotation.versioning.ConsumerType;
 
 /**
@@ -52,6 +54,15 @@ public interface GuestPolicy {
    */
   default long hypervisorSlot(int slot) {
     return 0;
+  }
+
+  /**
+   * What runs the domain once it has written an entry that is not present and whose address is that
+   * of memory: CPUs with the L1 terminal fault read it speculatively all the same ({@code
+   * pv-l1tf}). Null where CPUs are free of it, or nobody cares.
+   */
+  default @Nullable PagingBackend mitigation() {
+    return null;
   }
 
   /** Whether a table may be an entry of a table of its own level ({@code pv-linear-pt}). */

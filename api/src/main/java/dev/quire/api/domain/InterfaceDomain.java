@@ -9,9 +9,8 @@ import java.util.Map;
 import org.osgi.annotation.versioning.ConsumerType;
 
 /**
- * A guest interface's hold on one domain: asked by the exit loop before the paging mode is, on the
- * thread that runs the vCPU, which is out of its block. What it keeps belongs to the domain and
- * outlives every backend.
+ * A guest interface's hold on one domain: asked by the exit loop on the thread that runs the vCPU,
+ * which is out of its block. What it keeps belongs to the domain and outlives every backend.
  */
 @ConsumerType
 public interface InterfaceDomain {
@@ -26,10 +25,10 @@ public interface InterfaceDomain {
   Resolution hypercall(Vcpu vcpu, OperationBlock block);
 
   /**
-   * A page fault that the intercepts asked for.
+   * A page fault that the paging mode has left to the guest.
    *
    * @param block its next operation is the one that faulted
-   * @return INJECT if it is none of the interface's; then the paging mode is asked
+   * @return INJECT if it is the guest's
    */
   Resolution pageFault(Vcpu vcpu, OperationBlock block);
 

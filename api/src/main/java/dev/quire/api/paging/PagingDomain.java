@@ -4,6 +4,8 @@ package dev.quire.api.paging;
 import dev.quire.api.address.Addresses;
 import dev.quire.api.address.Gfn;
 import dev.quire.api.address.Gpa;
+import dev.quire.api.address.Maddr;
+import dev.quire.api.address.Mfn;
 import dev.quire.api.domain.Errno;
 import dev.quire.api.domain.Vcpu;
 import java.util.List;
@@ -42,6 +44,23 @@ public interface PagingDomain {
   default void guestMemoryWritten(@Gpa long gpa, int bytes) {
     guestMemoryChanged(Addresses.gpaToGfn(gpa), 1);
   }
+
+  /**
+   * The guest interface wrote the memory of a PV guest on its behalf: an entry of a table, or data
+   * ({@code paging_write_guest_entry}). Called after each such write, and before anything is given
+   * back that the content before stood for.
+   *
+   * @param address of the first byte
+   * @param bytes how many, within one frame
+   */
+  default void machineMemoryWritten(@Maddr long address, int bytes) {}
+
+  /**
+   * A frame of a PV guest's is about to be no table any more: its last type reference goes ({@code
+   * shadow_prepare_page_type_change}). When this returns nothing is left that was derived from it,
+   * and no CPU uses any of that.
+   */
+  default void tableEnding(@Mfn long mfn) {}
 
   /**
    * Whether what was derived from a page table may be older than the table, until the guest
@@ -101,21 +120,6 @@ public interface PagingDomain {
 
   /** Begins a new round: what the bitmap has answered must be seen again at the next write. */
   default Errno cleanLogDirty() {
-    return Errno.EOPNOTSUPP;
-  }
-
-  /**
-   * Tracks a frame buffer in the backend's own way ({@link
-   * dev.quire.api.domain.LogDirty#trackRange}). On the thread that holds the domain at a safe
-   * point.
-   *
-   * @param first first guest frame
-   * @param count how many; 0 ends the tracking
-   * @param bitmap receives a bit for each frame that was written since the last call with the same
-   *     range, or may have been
-   * @return EOPNOTSUPP if it has none: then the hypervisor tracks by p2m types
-   */
-  default Errno trackRange(@Gfn long first, long count, long[] bitmap) {
     return Errno.EOPNOTSUPP;
   }
 

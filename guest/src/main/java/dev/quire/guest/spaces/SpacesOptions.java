@@ -13,9 +13,11 @@ import java.util.TreeSet;
  * @param pages how many pages each has of its own
  * @param switches how often the kernel goes from one to the next
  * @param pinned whether their tables are pinned
+ * @param swapEvery so many switches lie between two swaps of the backend; 0 for none
  */
-record SpacesOptions(int spaces, int pages, int switches, boolean pinned) {
-  private static final Set<String> KNOWN = Set.of("spaces", "pages", "switches", "pinned");
+record SpacesOptions(int spaces, int pages, int switches, boolean pinned, int swapEvery) {
+  private static final Set<String> KNOWN =
+      Set.of("spaces", "pages", "switches", "pinned", "swap-every");
   private static final int MOST_SPACES = 10_000;
   private static final int MOST_PAGES = 512;
 
@@ -33,7 +35,10 @@ record SpacesOptions(int spaces, int pages, int switches, boolean pinned) {
         number(options, "spaces", "100", MOST_SPACES),
         number(options, "pages", "8", MOST_PAGES),
         number(options, "switches", "10000", Integer.MAX_VALUE),
-        pinned(options.getOrDefault("pinned", "true")));
+        pinned(options.getOrDefault("pinned", "true")),
+        options.containsKey("swap-every")
+            ? number(options, "swap-every", "1", Integer.MAX_VALUE)
+            : 0);
   }
 
   private static boolean pinned(String text) {

@@ -57,7 +57,10 @@ final class SpacesWorkload implements Workload {
       roots[space] = build(kernel, space);
     }
     Map<String, Long> before = guest.statistics();
-    int done = switches(kernel, monitor);
+    SpacesMigration migration =
+        new SpacesMigration(domain, toolstack, options.swapEvery(), this::differ);
+    int done = switches(kernel, migration, monitor);
+    migration.end();
     Map<String, Object> facts = new LinkedHashMap<>();
     facts.put("address spaces", (long) options.spaces());
     facts.put("switches", (long) done);
@@ -65,6 +68,7 @@ final class SpacesWorkload implements Workload {
         .statistics()
         .forEach((name, count) -> facts.put(name, count - before.getOrDefault(name, 0L)));
     perSwitch(facts, done);
+    migration.tell(facts);
     kernel.leave();
     check(guest.audit());
     return new WorkloadReport(wrong, failures, facts, true);
@@ -106,20 +110,32 @@ final class SpacesWorkload implements Workload {
     return (long) space << 32 | page + 1L;
   }
 
-  private int switches(PvKernel kernel, WorkloadMonitor monitor) {
+  private int switches(PvKernel kernel, SpacesMigration migration, WorkloadMonitor monitor) {
     for (int at = 0; at < options.switches(); at++) {
       int space = at % roots.length;
       int page = at / roots.length % options.pages();
       kernel.load(roots[space], at == 0);
-      long found = kernel.load(FIRST_PAGE + ((long) page << 12));
-      if (found != mark(space, page)) {
-        differ(String.format("switch %d: page %d of space %d holds 0x%x", at, page, space, found));
-      }
+      visit(kernel, at, space, page);
+      migration.after(at + 1);
       if ((at & 0xff) == 0 && !monitor.progress(at, options.switches())) {
         return at;
       }
     }
     return options.switches();
+  }
+
+  /** A page holds its mark, and in its second quadword the number of the switch that came last. */
+  private void visit(PvKernel kernel, int at, int space, int page) {
+    long linear = FIRST_PAGE + ((long) page << 12);
+    long found = kernel.load(linear);
+    long last = kernel.load(linear + Long.BYTES);
+    int round = roots.length * options.pages();
+    if (found != mark(space, page) || last != (at < round ? 0 : at - round)) {
+      differ(
+          String.format(
+              "switch %d: page %d of space %d holds 0x%x, 0x%x", at, page, space, found, last));
+    }
+    kernel.store(linear + Long.BYTES, at);
   }
 
   private void check(List<String> audit) {

@@ -14,12 +14,15 @@ import dev.quire.api.guest.Workload;
 import dev.quire.api.guest.WorkloadMonitor;
 import dev.quire.api.guest.WorkloadReport;
 import dev.quire.api.hw.MachineSpec;
+import dev.quire.api.hw.MachineSpec.Ram;
 import dev.quire.api.x86.CpuProfile;
 import dev.quire.hw.machine.X86MachineFactory;
 import dev.quire.hypervisor.StandardHypervisorFactory;
 import dev.quire.hypervisor.nativepaging.NativeBackend;
 import dev.quire.paging.pv.PvBackend;
 import dev.quire.paging.pv.PvInterface;
+import dev.quire.paging.shadow.ShadowBackend;
+import java.util.List;
 import java.util.Map;
 import org.junit.jupiter.api.Test;
 
@@ -44,12 +47,17 @@ class SpacesWorkloadTest {
     }
   }
 
+  private static Hypervisor hypervisor() {
+    return new StandardHypervisorFactory()
+        .create(
+            new X86MachineFactory()
+                .create(
+                    MachineSpec.bare(CpuProfile.full(CpuProfile.Vendor.INTEL, 36))
+                        .withRam(List.of(new Ram(0, 64L << 20)))));
+  }
+
   private static Domain domain(DomainSpec spec, boolean pv) {
-    Hypervisor hypervisor =
-        new StandardHypervisorFactory()
-            .create(
-                new X86MachineFactory()
-                    .create(MachineSpec.bare(CpuProfile.full(CpuProfile.Vendor.INTEL, 36))));
+    Hypervisor hypervisor = hypervisor();
     return pv
         ? hypervisor.createDomain(new PvBackend(), spec, new PvInterface(), GuestPolicy.PLAIN)
         : hypervisor.createDomain(
@@ -79,6 +87,49 @@ class SpacesWorkloadTest {
   }
 
   @Test
+  void seesTheSameOnShadowsAndAllItsWritesAreInTheLog() {
+    Map<String, String> options =
+        Map.of("spaces", "4", "pages", "2", "switches", "200", "swap-every", "20");
+    Hypervisor hypervisor = hypervisor();
+    try (Workload workload = new SpacesFactory().open(options)) {
+      DomainSpec spec = DomainSpec.hvm(1, workload.needs().memory().get(0).length() >>> 12);
+      Domain domain =
+          hypervisor.createDomain(new PvBackend(), spec, new PvInterface(), GuestPolicy.PLAIN);
+      WorkloadReport report = workload.run(domain, toAndFro(hypervisor), WorkloadMonitor.NONE);
+      assertThat(report.explanations()).isEmpty();
+      assertThat(report.facts()).containsEntry("backend swaps", 10L);
+      assertThat((Long) report.facts().get("dirty log: frames that had to be in it"))
+          .isGreaterThan(100);
+    }
+  }
+
+  private static Toolstack toAndFro(Hypervisor hypervisor) {
+    return new Toolstack() {
+      @Override
+      public List<String> backends(Domain domain) {
+        return List.of("pv", "shadow");
+      }
+
+      @Override
+      public void swap(Domain domain, String backend) {
+        hypervisor.swap(domain, backend.equals("pv") ? new PvBackend() : new ShadowBackend());
+      }
+    };
+  }
+
+  @Test
+  void swapsNeedTwoBackends() {
+    Map<String, String> options = Map.of("spaces", "2", "swap-every", "5");
+    try (Workload workload = new SpacesFactory().open(options)) {
+      DomainSpec spec = DomainSpec.hvm(1, workload.needs().memory().get(0).length() >>> 12);
+      Domain domain = domain(spec, true);
+      assertThatThrownBy(() -> workload.run(domain, Toolstack.NONE, WorkloadMonitor.NONE))
+          .isInstanceOf(InputException.class)
+          .hasMessageContaining("swap-every");
+    }
+  }
+
+  @Test
   void needsAPvDomainAndSaysSo() {
     try (Workload workload = new SpacesFactory().open(Map.of("spaces", "1"))) {
       Domain hvm = domain(DomainSpec.hvm(1, 1024), false);
@@ -91,8 +142,7 @@ class SpacesWorkloadTest {
   @Test
   void badOptionsAreNamed() {
     for (Map<String, String> bad :
-        java.util.List.of(
-            Map.of("spaces", "0"), Map.of("pinned", "maybe"), Map.of("colour", "red"))) {
+        List.of(Map.of("spaces", "0"), Map.of("pinned", "maybe"), Map.of("colour", "red"))) {
       assertThatThrownBy(() -> new SpacesFactory().open(bad))
           .isInstanceOf(InputException.class)
           .hasMessageContaining(bad.keySet().iterator().next());

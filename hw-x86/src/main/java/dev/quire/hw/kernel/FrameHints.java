@@ -7,6 +7,8 @@ import dev.quire.api.hw.PhysicalMemory;
 import dev.quire.api.x86.PagingFormat;
 import dev.quire.hw.memory.SparseMemory;
 import java.util.Arrays;
+import java.util.HashMap;
+import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -18,22 +20,37 @@ import org.jspecify.annotations.Nullable;
  *
  * @param frames by index, homes of frames
  * @param tables by index, addresses of the tables that lie there; -1 for none
- * @param memory where they are found otherwise
+ * @param lent by address, tables for training that lie in no memory
+ * @param memory where tables are found otherwise
  */
 @SuppressWarnings("ArrayRecordComponent") // shared on purpose; never compared
-public record FrameHints(long[][] frames, long[] tables, SparseMemory memory) {
+public record FrameHints(
+    long[][] frames, long[] tables, Map<Long, long[]> lent, SparseMemory memory) {
   private static final int LENGTH = 1 << 13;
+  private static final int SOME = 64;
 
   /** No hints. */
   public FrameHints(SparseMemory memory) {
-    this(new long[LENGTH][], new long[LENGTH], memory);
+    this(new long[LENGTH][], new long[LENGTH], new HashMap<>(), memory);
     forget();
   }
 
-  /** Forgets all hints. */
+  /** Forgets all hints, and what was lent. */
   public void forget() {
     Arrays.fill(frames, new long[PhysicalMemory.FRAME_LONGS]);
     Arrays.fill(tables, -1);
+    lent.clear();
+  }
+
+  /**
+   * Forgets one hint in 64.
+   *
+   * @param which any number; as many in a row forget all
+   */
+  public void forgetSome(int which) {
+    for (int index = which & SOME - 1; index < LENGTH; index += SOME) {
+      tables[index] = -1;
+    }
   }
 
   /**
@@ -52,12 +69,17 @@ public record FrameHints(long[][] frames, long[] tables, SparseMemory memory) {
 
   private long[] find(int index, long table) {
     @Mfn long mfn = Addresses.mfn(table >>> PagingFormat.PAGE_SHIFT);
-    if (!memory.isHome(mfn)) {
-      return memory.frameToRead(mfn);
+    if (memory.isHome(mfn)) {
+      return found(index, table, memory.frame(mfn)); // another CPU may have made the home just now
     }
-    long[] home = memory.frame(mfn); // not what was read before another CPU made the home
-    put(index, table, home);
-    return home;
+    long[] known = lent.isEmpty() ? null : lent.get(table);
+    return known != null ? found(index, table, known) : memory.frameToRead(mfn);
+  }
+
+  private long[] found(int index, long table, long[] frame) {
+    frames[index] = frame;
+    tables[index] = table;
+    return frame;
   }
 
   /**
@@ -79,9 +101,14 @@ public record FrameHints(long[][] frames, long[] tables, SparseMemory memory) {
     return EntryStep.load(frame, format.index(access, 1), format.entryBytes() == 4);
   }
 
-  /** Notes where a table lies. */
-  public void put(int index, long table, long[] frame) {
-    frames[index] = frame;
-    tables[index] = table;
+  /**
+   * Takes it that a table lies in a frame, whatever memory says; for training only.
+   *
+   * @param access an address that the table translates
+   * @param table its address. Unit: bytes
+   */
+  public void lend(PagingFormat format, int level, long access, long table, long[] frame) {
+    lent.put(table, frame);
+    found(index(format, access, level), table, frame);
   }
 }

@@ -166,11 +166,8 @@ public abstract class NestedDimension {
     return combined | kept;
   }
 
-  /** As {@link Walker#assume}, of nested tables and guest-physical addresses. */
-  public abstract void assume(int level, long guestPhysical, long table, long[] frame);
-
-  /** As {@link Walker#forgetFrames}. */
-  public abstract void forgetFrames();
+  /** Where it found tables lately. */
+  public abstract FrameHints hints();
 
   /** Notes that TLBs may get pieces of a guest's large page. */
   public abstract void notePieces();

@@ -1,52 +1,34 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.quire.hw.kernel;
 
-import dev.quire.api.x86.NestedRules;
-import dev.quire.api.x86.PagingFormat;
-import org.jspecify.annotations.Nullable;
+import dev.quire.api.x86.NestedTranslation;
 
 /**
- * A level of nested tables, for {@link NestedWalker}. A record, since the compiler trusts the
- * fields of records that are constants: each step of a walk compiles with its own.
- *
- * @param level 1 for the lowest
- * @param format of the tables
- * @param plain what most entries are
- * @param cache of the entries, if there is one
+ * A level of nested tables on the fast road of {@link NestedWalker}. What is known above a level,
+ * of the table there, is one word: its frame in bits 51..12, and the rights of all levels above it
+ * as in a {@link NestedTranslation}.
  */
-public record NestedLevel(
-    int level, PagingFormat format, NestedRules.Plain plain, @Nullable Cache cache) {
+public abstract class NestedLevel {
+  /** Set in the answer when the fast road ends; the level at which it does is in bits 2..0. */
+  public static final long LEAVE = 1L << 62;
 
-  /** A level of some tables, with its cache. */
-  public static NestedLevel of(NestedRules rules, int level, StructureCaches structures) {
-    Cache cache = level == 1 ? null : structures.level(level);
-    return new NestedLevel(level, rules.format(), rules.plain(level), cache);
-  }
+  private static final int LEVEL = 7;
 
-  /** Where in its table the entry for an address is. */
-  public int index(long guestPhysical) {
-    return format.index(guestPhysical, level);
-  }
+  /** What this level's cache knows below the entry for an address; 0 for nothing. */
+  public abstract long find(long guestPhysical);
 
-  /** Where the hint for the table is, of {@link FrameHints}. */
-  public int hint(long guestPhysical) {
-    return FrameHints.index(format, guestPhysical, level);
-  }
+  /**
+   * The way down from a table of this level, to a page or until the fast road ends. Tables on it
+   * enter the caches of their levels.
+   *
+   * @param above the table
+   * @param row under which guest level references count
+   * @return a {@link NestedTranslation}, or {@link #LEAVE}
+   */
+  public abstract long descend(long above, long guestPhysical, int row);
 
-  /** What the cache knows below the entry for an address; 0 for nothing. */
-  public long find(long guestPhysical, long space) {
-    int slot = cache == null ? Cache.NONE : cache.find(prefix(guestPhysical, space));
-    return cache == null || slot < 0 ? 0 : cache.value(slot);
-  }
-
-  /** Gives the cache what is below the entry for an address. */
-  public void put(long guestPhysical, long space, long below) {
-    if (cache != null) {
-      cache.put(prefix(guestPhysical, space), below);
-    }
-  }
-
-  private long prefix(long guestPhysical, long space) {
-    return Key.second(guestPhysical, format.shift(level), 0, space);
+  /** The level at which the fast road was left. */
+  public static int leftAt(long away) {
+    return (int) away & LEVEL;
   }
 }

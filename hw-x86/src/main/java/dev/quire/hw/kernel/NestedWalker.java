@@ -44,12 +44,12 @@ public final class NestedWalker extends NestedDimension {
   private static final NestedCaches NESTED_CACHES = PARTS.caches();
   private static final @Nullable SecondLevel TLB = NESTED_CACHES.tlb();
   private static final StructureCaches STRUCTURES = NESTED_CACHES.structures();
-  private static final NestedLevel ONE = level(1);
-  private static final NestedLevel TWO = level(2);
-  private static final NestedLevel THREE = level(3);
-  private static final NestedLevel FOUR = level(4);
-  private static final NestedLevel FIVE = level(5);
   private static final FrameHints HINTS = new FrameHints(MEMORY);
+  private static final NestedLevel ONE = level(1, null);
+  private static final NestedLevel TWO = level(2, ONE);
+  private static final NestedLevel THREE = level(3, TWO);
+  private static final NestedLevel FOUR = level(4, THREE);
+  private static final NestedLevel ROOT = LEVELS == 5 ? level(5, FOUR) : FOUR;
   private static final long[] COUNTERS = PARTS.counters().values();
   private static final int TLB_HITS = HwEvent.NESTED_TLB_HITS.ordinal();
   private static final int PSC_HITS = HwEvent.NESTED_PSC_HITS_2.ordinal() - 2;
@@ -62,9 +62,6 @@ public final class NestedWalker extends NestedDimension {
 
   /** The answer of a walk that lost a race for an entry: begin again. */
   private static final long RETRY = 1L << 62;
-
-  /** The fast road ends here. */
-  private static final long LEAVE = RETRY;
 
   /** What the walk has read, by level. */
   private static final long[][] frames = new long[LEVELS + 1][];
@@ -84,9 +81,10 @@ public final class NestedWalker extends NestedDimension {
   /** For {@link Specializer}. */
   public NestedWalker() {}
 
-  /** A level; one above the root, which is never asked, is the root's. */
-  private static NestedLevel level(int level) {
-    return NestedLevel.of(RULES, Math.min(level, LEVELS), STRUCTURES);
+  private static NestedLevel level(int level, @Nullable NestedLevel below) {
+    NestedLevelParts parts =
+        new NestedLevelParts(level, below, RULES, STRUCTURES, HINTS, PARTS.counters());
+    return Specializer.specialise(NestedLevel.class, NestedTableLevel.class, parts);
   }
 
   @Override
@@ -139,13 +137,8 @@ public final class NestedWalker extends NestedDimension {
   }
 
   @Override
-  public void assume(int level, long guestPhysical, long table, long[] frame) {
-    HINTS.put(FrameHints.index(FORMAT, guestPhysical, level), table, frame);
-  }
-
-  @Override
-  public void forgetFrames() {
-    HINTS.forget();
+  public FrameHints hints() {
+    return HINTS;
   }
 
   private long walk(long guestPhysical, int kind, int row) {
@@ -154,7 +147,7 @@ public final class NestedWalker extends NestedDimension {
     }
     COUNTERS[NESTED_WALKS]++;
     long result = fast(guestPhysical, RULES.needed(kind), row);
-    if (result != LEAVE) {
+    if (result != NestedLevel.LEAVE) {
       return result;
     }
     while ((result = fromTheRoot(guestPhysical, kind, row)) == RETRY) {
@@ -171,67 +164,36 @@ public final class NestedWalker extends NestedDimension {
    */
   private static long fast(long guestPhysical, long needed, int row) {
     entered = LEVELS;
-    long found = step(table1(guestPhysical, row), guestPhysical, ONE, row);
-    return found == LEAVE || (found & needed) == needed
-        ? found
-        : leave(Translation.level(found), row);
-  }
-
-  /** What is known of the level-1 table. The others are like it: each has a level as constant. */
-  private static long table1(long guestPhysical, int row) {
-    long known = TWO.find(guestPhysical, STRUCTURES.space());
-    return known != 0
-        ? entering(TWO, known)
-        : step(LEVELS == 2 ? top() : table2(guestPhysical, row), guestPhysical, TWO, row);
-  }
-
-  private static long table2(long guestPhysical, int row) {
-    long known = THREE.find(guestPhysical, STRUCTURES.space());
-    return known != 0
-        ? entering(THREE, known)
-        : step(LEVELS == 3 ? top() : table3(guestPhysical, row), guestPhysical, THREE, row);
-  }
-
-  private static long table3(long guestPhysical, int row) {
-    long known = FOUR.find(guestPhysical, STRUCTURES.space());
-    return known != 0
-        ? entering(FOUR, known)
-        : step(LEVELS == 4 ? top() : table4(guestPhysical, row), guestPhysical, FOUR, row);
-  }
-
-  private static long table4(long guestPhysical, int row) {
-    long known = FIVE.find(guestPhysical, STRUCTURES.space());
-    return known != 0 ? entering(FIVE, known) : step(top(), guestPhysical, FIVE, row);
-  }
-
-  private static long top() {
-    return root | NestedTranslation.RIGHTS;
-  }
-
-  private static long entering(NestedLevel at, long known) {
-    COUNTERS[PSC_HITS + at.level()]++;
-    entered = at.level() - 1;
-    return known;
-  }
-
-  /** One step below a table: to a table, which its cache gets, or a page, or away. */
-  private static long step(long above, long guestPhysical, NestedLevel at, int row) {
-    if ((above & (Translation.PRESENT | LEAVE)) != 0) {
-      return above;
+    long found = descend(guestPhysical, row);
+    if ((found & NestedLevel.LEAVE) != 0) {
+      return leave(NestedLevel.leftAt(found), row);
     }
-    long[] frame = HINTS.frame(at.hint(guestPhysical), table(above));
-    long entry = frame[at.index(guestPhysical)];
-    COUNTERS[Counters.nestedReference(row, at.level())]++;
-    long rights = above & LAYOUT.rights(entry);
-    boolean plain = at.plain().is(entry);
-    if (plain && at.level() > 1) {
-      long below = entry & PageEntry.FRAME | rights;
-      at.put(guestPhysical, STRUCTURES.space(), below);
-      return below;
+    return (found & needed) == needed ? found : leave(Translation.level(found), row);
+  }
+
+  private static long descend(long guestPhysical, int row) {
+    long known = TWO.find(guestPhysical);
+    if (known != 0) {
+      return entering(1, known, ONE, guestPhysical, row);
     }
-    return plain || RULES.isAccessedPage(entry, at.level())
-        ? LAYOUT.leaf(entry, at.level(), FORMAT) | rights
-        : leave(at.level(), row);
+    known = THREE.find(guestPhysical);
+    if (known != 0) {
+      return entering(2, known, TWO, guestPhysical, row);
+    }
+    known = FOUR.find(guestPhysical);
+    if (known != 0) {
+      return entering(3, known, THREE, guestPhysical, row);
+    }
+    known = LEVELS == 5 ? ROOT.find(guestPhysical) : 0;
+    return known != 0
+        ? entering(4, known, FOUR, guestPhysical, row)
+        : ROOT.descend(root | NestedTranslation.RIGHTS, guestPhysical, row);
+  }
+
+  private static long entering(int level, long known, NestedLevel at, long guestPhysical, int row) {
+    COUNTERS[PSC_HITS + level + 1]++;
+    entered = level;
+    return at.descend(known, guestPhysical, row);
   }
 
   /** Takes back what was counted, unless a cache led here: then the hardware walks twice. */
@@ -239,11 +201,7 @@ public final class NestedWalker extends NestedDimension {
     for (int read = level; entered == LEVELS && read <= LEVELS; read++) {
       COUNTERS[Counters.nestedReference(row, read)]--;
     }
-    return LEAVE;
-  }
-
-  private static long table(long above) {
-    return above & PageEntry.FRAME;
+    return NestedLevel.LEAVE;
   }
 
   @Override

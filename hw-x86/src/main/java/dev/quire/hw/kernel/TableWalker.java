@@ -382,13 +382,8 @@ public final class TableWalker extends Walker {
   }
 
   @Override
-  public void assume(int level, long linear, long table, long[] frame) {
-    HINTS.put(FrameHints.index(FORMAT, linear, level), table, frame);
-  }
-
-  @Override
-  public void forgetFrames() {
-    HINTS.forget();
+  public FrameHints hints() {
+    return HINTS;
   }
 
   @Override

@@ -102,7 +102,7 @@ final class Trainer {
         frame[index + i >>> 1] |= entry << 32 * (index + i & 1);
       }
     }
-    walker.assume(level, linear, tables << PagingFormat.PAGE_SHIFT, frame);
+    walker.hints().lend(format, level, linear, tables << PagingFormat.PAGE_SHIFT, frame);
     return tables++;
   }
 
@@ -127,7 +127,8 @@ final class Trainer {
           frame[i] = number << PagingFormat.PAGE_SHIFT | rules.plain(level).bits() | flags;
         }
         long address = done << rules.format().shift(level);
-        dimension.assume(level, address, next++ << PagingFormat.PAGE_SHIFT, frame);
+        long table = next++ << PagingFormat.PAGE_SHIFT;
+        dimension.hints().lend(rules.format(), level, address, table, frame);
       }
       below = first;
       count = next - first;
@@ -153,14 +154,23 @@ final class Trainer {
     int misses = nested == null ? BLOCKS_OF_MISSES : BLOCKS_OF_NESTED_MISSES;
     for (int i = 0; i < misses; i++) {
       run(loop, block, 100);
+      forgetSome(i);
+    }
+  }
+
+  /** So that looking for a table is part of the diet; a small one, or it would be inlined. */
+  private void forgetSome(int which) {
+    walker.hints().forgetSome(which);
+    if (nested != null) {
+      nested.hints().forgetSome(which);
     }
   }
 
   /** Makes the walkers forget the scratch address space. */
   void forget() {
-    walker.forgetFrames();
+    walker.hints().forget();
     if (nested != null) {
-      nested.forgetFrames();
+      nested.hints().forget();
     }
   }
 

@@ -45,17 +45,6 @@ public abstract class Walker {
    */
   public abstract void touch(long[] operations, int from);
 
-  /**
-   * Takes it that the table for an address lies in a frame, whatever memory says; for training
-   * only.
-   *
-   * @param level of the table
-   * @param linear an address that the table translates
-   * @param table its address. Unit: bytes
-   * @param frame its content
-   */
-  public abstract void assume(int level, long linear, long table, long[] frame);
-
-  /** Forgets where tables were found and what was assumed. */
-  public abstract void forgetFrames();
+  /** Where it found tables lately. */
+  public abstract FrameHints hints();
 }

@@ -75,6 +75,15 @@ final class TortureCommand implements Callable<Integer> {
   private boolean exact;
 
   @Option(
+      names = "--swap-every",
+      paramLabel = "N",
+      description = {
+        "With --pv: beside the domains run others that go to the backend shadow and back after each N",
+        "steps, with the dirty log on while they are there; they must see the same."
+      })
+  private int swapEvery;
+
+  @Option(
       names = "--program",
       paramLabel = "FILE",
       description = "Runs a program that a failure was told with instead of random ones.")
@@ -93,6 +102,10 @@ final class TortureCommand implements Callable<Integer> {
     if (pv == !backends.isEmpty()) {
       throw new CommandLine.ParameterException(line, "--pv or --paging is wanted");
     }
+    if (swapEvery < 0 || !pv && swapEvery != 0) {
+      throw new CommandLine.ParameterException(
+          line, "--swap-every goes with --pv, and is positive");
+    }
     if (pv && (exact || program != null)) {
       throw new CommandLine.ParameterException(line, "--exact and --program go with --paging");
     }
@@ -103,7 +116,7 @@ final class TortureCommand implements Callable<Integer> {
   }
 
   private boolean ofPv(Launch launch) {
-    PvTorture.Findings findings = launch.pvTorture(seed).run(operations, this::tell);
+    PvTorture.Findings findings = launch.pvTorture(seed, swapEvery).run(operations, this::tell);
     findings.failure().forEach(out()::println);
     count("", findings.counts());
     return conclude(findings.failure().isEmpty(), findings.steps());

@@ -3,6 +3,7 @@ package dev.quire.launcher.torture;
 
 import dev.quire.api.address.Addresses;
 import dev.quire.api.address.Mfn;
+import dev.quire.api.domain.Domain;
 import dev.quire.api.domain.DomainSpec;
 import dev.quire.api.domain.GuestInterface;
 import dev.quire.api.domain.GuestPolicy;
@@ -39,12 +40,17 @@ public final class PvTorture {
   private static final int CPUS = 2;
   private static final long MEMORY = 2L << 20;
 
+  /** Of each domain, for shadows and the dirty log. */
+  private static final int POOL = 160;
+
   private final MachineFactory machines;
   private final HypervisorFactory hypervisors;
   private final GuestInterface guest;
   private final PagingBackend backend;
   private final long seed;
-  private @Nullable Machine machine;
+  private final Machine[] made = new Machine[2];
+  private @Nullable PagingBackend other;
+  private int swapEvery;
   private final Map<String, Long> counts = new TreeMap<>();
 
   /** The parts of the worlds. */
@@ -59,6 +65,18 @@ public final class PvTorture {
     this.guest = guest;
     this.backend = backend;
     this.seed = seed;
+  }
+
+  /**
+   * Lets the domains go to another backend and back, and see the same as others that do not.
+   *
+   * @param backend that can log writes
+   * @param every so many steps lie between two swaps
+   */
+  public PvTorture swapping(PagingBackend backend, int every) {
+    other = backend;
+    swapEvery = every;
+    return this;
   }
 
   /**
@@ -98,7 +116,7 @@ public final class PvTorture {
   /** Worlds, one after the other, until the steps are made; what is wrong, or null. */
   private @Nullable String live(List<Long> numbers, int auditEvery) {
     try {
-      TortureWorld world = world();
+      PvWorld world = world();
       int made = 0;
       for (long number : numbers) {
         String wrong = world.perform(step(number));
@@ -123,7 +141,7 @@ public final class PvTorture {
     }
   }
 
-  private List<String> ended(TortureWorld world) {
+  private List<String> ended(PvWorld world) {
     world.counts().forEach((name, count) -> counts.merge(name, count, Long::sum));
     counts.merge("worlds", 1L, Long::sum);
     return world.end();
@@ -133,25 +151,16 @@ public final class PvTorture {
     return TortureStep.of(seed, number, TortureWorld.PAGES);
   }
 
+  private PvWorld world() {
+    PagingBackend away = other;
+    return away == null ? world(0) : new SwappedWorld(world(0), world(1), backend, away, swapEvery);
+  }
+
   /**
-   * A world without a past, on the one machine there is: a machine's CPUs become fast only with
-   * use.
+   * A world without a past, on a machine that is used again: its CPUs become fast only with use.
    */
-  private TortureWorld world() {
-    Machine on = machine;
-    if (on == null) {
-      on = makeMachine();
-      machine = on;
-    }
-    for (int cpu = 0; cpu < CPUS; cpu++) {
-      on.cpu(cpu).requestFlush(); // which nobody waits for: it is done before the CPU runs
-    }
-    for (long number = 0; number < MEMORY >> 12; number++) {
-      @Mfn long mfn = Addresses.mfn(number);
-      if (on.memory().isHome(mfn)) {
-        Arrays.fill(on.memory().frame(mfn), 0);
-      }
-    }
+  private TortureWorld world(int number) {
+    Machine on = machine(number);
     Hypervisor hypervisor = hypervisors.create(on);
     DomainSpec spec = DomainSpec.hvm(CPUS, TortureWorld.FRAMES);
     GuestPolicy control =
@@ -161,23 +170,51 @@ public final class PvTorture {
             return owner == 1;
           }
         };
-    return new TortureWorld(
-        hypervisor,
-        hypervisor.createDomain(backend, spec, guest, control),
-        hypervisor.createDomain(backend, spec, guest, GuestPolicy.PLAIN));
+    boolean pools = other != null;
+    Domain first = create(hypervisor, pools ? spec.withPool(POOL) : spec, control);
+    Domain second = create(hypervisor, pools ? spec.withPool(POOL) : spec, GuestPolicy.PLAIN);
+    if (pools) { // in both worlds, so that frames have the same numbers
+      first.pool();
+      second.pool();
+    }
+    return new TortureWorld(hypervisor, first, second);
   }
 
+  private Domain create(Hypervisor hypervisor, DomainSpec spec, GuestPolicy policy) {
+    return hypervisor.createDomain(backend, spec, guest, policy);
+  }
+
+  private Machine machine(int number) {
+    Machine on = made[number];
+    if (on == null) {
+      on = makeMachine();
+      made[number] = on;
+    }
+    for (int cpu = 0; cpu < CPUS; cpu++) {
+      on.cpu(cpu).requestFlush(); // which nobody waits for: it is done before the CPU runs
+    }
+    for (long frame = 0; frame < MEMORY >> 12; frame++) {
+      @Mfn long mfn = Addresses.mfn(frame);
+      if (on.memory().isHome(mfn)) {
+        Arrays.fill(on.memory().frame(mfn), 0);
+      }
+    }
+    return on;
+  }
+
+  /** What two worlds see is the same only where nothing is cached. */
   private Machine makeMachine() {
-    MachineSpec bare = MachineSpec.bare(CpuProfile.full(CpuProfile.Vendor.INTEL, 36));
+    MachineSpec bare =
+        MachineSpec.bare(CpuProfile.full(CpuProfile.Vendor.INTEL, 36))
+            .withCpus(CPUS)
+            .withRam(List.of(new Ram(0, MEMORY)));
+    MachineSpec spec =
+        other == null
+            ? bare.withTlb(machines.presets().values().iterator().next().geometry())
+            : bare;
     return machines.create(
         new MachineSpec(
-            bare.profile(),
-            CPUS,
-            List.of(new Ram(0, MEMORY)),
-            machines.presets().values().iterator().next().geometry(),
-            null,
-            seed,
-            false));
+            spec.profile(), CPUS, spec.ram(), spec.tlb(), spec.cache(), seed, spec.trained()));
   }
 
   /** Leaves steps out for as long as something is wrong without them. */
@@ -194,7 +231,7 @@ public final class PvTorture {
 
   /** On a machine that nothing has been done with, so that it goes the same way each time. */
   private @Nullable String again(List<Long> numbers, int auditEvery) {
-    machine = null;
+    Arrays.fill(made, null);
     return live(numbers, auditEvery);
   }
 }

@@ -2,6 +2,7 @@
 package dev.quire.launcher.torture;
 
 import dev.quire.api.address.Addresses;
+import dev.quire.api.address.Gva;
 import dev.quire.api.address.Mfn;
 import dev.quire.api.domain.Domain;
 import dev.quire.api.domain.FrameTable;
@@ -13,23 +14,28 @@ import dev.quire.api.domain.RunResult;
 import dev.quire.api.domain.StartInfo;
 import dev.quire.api.domain.Vcpu;
 import dev.quire.api.hw.ExitReason;
+import dev.quire.api.hw.Operation;
 import dev.quire.api.hw.Operation.Kind;
 import dev.quire.api.hw.OperationBlock;
 import dev.quire.api.hw.PhysicalMemory;
+import dev.quire.api.paging.PagingBackend;
 import dev.quire.api.x86.Access;
 import dev.quire.api.x86.PageEntry;
+import dev.quire.api.x86.Translation;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
+import java.util.function.LongConsumer;
 import org.jspecify.annotations.Nullable;
 
 /**
  * Two PV domains, the first with power over the second, and what their vCPUs do. After each step
  * hardware must have reached nothing that the domain may not reach.
  */
-final class TortureWorld {
+final class TortureWorld implements PvWorld {
   /** Guest frames that steps are about: the bootstrap tables are among them. */
   static final int PAGES = 40;
 
@@ -56,6 +62,7 @@ final class TortureWorld {
   private final Map<String, Long> counts = new HashMap<>();
   private final int[] faults = new int[2];
   private final TortureGrants grants;
+  private RunResult result = RunResult.DONE;
 
   TortureWorld(Hypervisor hypervisor, Domain first, Domain second) {
     this.hypervisor = hypervisor;
@@ -67,17 +74,13 @@ final class TortureWorld {
     grants.setUp(1, request(0));
   }
 
-  /**
-   * Makes one step.
-   *
-   * @return what went wrong; null if nothing
-   */
-  @Nullable String perform(TortureStep it) {
+  @Override
+  public @Nullable String perform(TortureStep it) {
     Vcpu vcpu = domains[it.domain()].vcpu(it.vcpu());
     long exits = vcpu.exits(ExitReason.HYPERCALL);
     long trapped = vcpu.exits(ExitReason.PAGE_FAULT);
     prepare(it);
-    RunResult result = vcpu.run(block);
+    result = vcpu.run(block);
     count("steps that ended with " + result);
     faults[it.domain()] = result == RunResult.DONE ? 0 : faults[it.domain()] + 1;
     if (vcpu.exits(ExitReason.HYPERCALL) - exits > MOST_EXITS) {
@@ -195,13 +198,101 @@ final class TortureWorld {
     return it.foreign() ? 1 - it.domain() : SELF;
   }
 
+  // ---- beside another world ----
+
+  Domain[] domains() {
+    return domains;
+  }
+
+  FrameTable frames() {
+    return frames;
+  }
+
+  PhysicalMemory memory() {
+    return memory;
+  }
+
+  /** Gives the domains to another backend. */
+  void swap(PagingBackend backend) {
+    for (Domain domain : domains) {
+      hypervisor.swap(domain, backend);
+    }
+  }
+
+  /** All that the vCPU has seen of the last step. */
+  String outcome(TortureStep it) {
+    Vcpu vcpu = domains[it.domain()].vcpu(it.vcpu());
+    StringBuilder seen = new StringBuilder().append(result).append(' ').append(block.next());
+    if (result == RunResult.FAULT) {
+      seen.append(
+          String.format(
+              " vector %d code 0x%x at 0x%x",
+              vcpu.faultVector(), vcpu.faultErrorCode(), vcpu.faultLinear()));
+    }
+    for (int i = 0; i < block.next(); i++) {
+      seen.append(' ').append(Long.toHexString(block.results()[i]));
+      if (!Operation.isControl(block.operations()[i])) {
+        seen.append('@').append(Long.toHexString(block.reached()[i]));
+      }
+    }
+    return seen.toString();
+  }
+
+  /** The frames that the step's own stores, and what it asked for, have written. */
+  void forEachWritten(TortureStep it, LongConsumer consumer) {
+    for (int i = 0; i < block.next(); i++) {
+      long operation = block.operations()[i];
+      boolean control = Operation.isControl(operation);
+      boolean exchange = control && Operation.kind(operation) == Kind.COMPARE_EXCHANGE;
+      @Mfn long mfn = Addresses.maddrToMfn(Addresses.maddr(block.reached()[i]));
+      if (exchange // which may have written nothing
+          ? frames.owner(mfn) != it.domain()
+          : !control && (operation & Access.WRITE) != 0) {
+        consumer.accept(mfn);
+      }
+    }
+    @Gva long answers = Addresses.gva(request(it.vcpu()));
+    long access = Access.of(Access.WRITE, false, false);
+    long found = domains[it.domain()].vcpu(it.vcpu()).translate(answers, access, null);
+    if (!Translation.isFault(found)) {
+      @Mfn
+      long mfn =
+          Addresses.maddrToMfn(
+              Addresses.maddr(Translation.address(found, answers, Addresses.PAGE_SHIFT)));
+      if (frames.owner(mfn) != it.domain()) {
+        consumer.accept(mfn);
+      }
+    }
+  }
+
+  /** In which frames the domains of two worlds differ. */
+  List<String> differences(TortureWorld other) {
+    List<String> wrong = new ArrayList<>();
+    for (Domain domain : domains) {
+      frames.forEachOwned(
+          domain.id(),
+          number -> {
+            @Mfn long mfn = Addresses.mfn(number);
+            boolean same = other.frames.owner(mfn) == domain.id();
+            same &= frames.typeWord(mfn) == other.frames.typeWord(mfn);
+            same &= frames.countWord(mfn) == other.frames.countWord(mfn);
+            same &= Arrays.equals(memory.frameToRead(mfn), other.memory.frameToRead(mfn));
+            if (!same) {
+              wrong.add(String.format("domain %d's frame 0x%x differs", domain.id(), mfn));
+            }
+          });
+    }
+    return wrong;
+  }
+
   // ---- judgement ----
 
   /**
    * Whether there is little left to see: a domain has crashed by its own mistake, or it has lost
    * the tables by which it could ask for anything.
    */
-  boolean isSpent() {
+  @Override
+  public boolean isSpent() {
     boolean crashed = domains[0].crashReason() != null || domains[1].crashReason() != null;
     return crashed || Math.max(faults[0], faults[1]) > MOST_FAULTS;
   }
@@ -211,7 +302,8 @@ final class TortureWorld {
   }
 
   /** What the interfaces counted, and how steps ended. */
-  Map<String, Long> counts() {
+  @Override
+  public Map<String, Long> counts() {
     for (int domain = 0; domain < domains.length; domain++) {
       guest(domain).statistics().forEach((name, count) -> counts.merge(name, count, Long::sum));
     }
@@ -255,10 +347,12 @@ final class TortureWorld {
     return FrameWords.typeCount(word) > 0 && (type.isTable() || type == FrameType.SEG_DESC);
   }
 
-  /** All counts, and that no table of a domain maps what it may not. */
-  List<String> audit() {
+  /** All counts, what backends keep, and that no table of a domain maps what it may not. */
+  @Override
+  public List<String> audit() {
     List<String> wrong = new ArrayList<>(guest(0).audit());
     for (Domain domain : domains) {
+      wrong.addAll(domain.paging().audit());
       frames.forEachOwned(domain.id(), mfn -> audit(domain.id(), Addresses.mfn(mfn), wrong));
     }
     return wrong;
@@ -282,7 +376,8 @@ final class TortureWorld {
   }
 
   /** Ends both domains; whatever stays somebody's is a leak. */
-  List<String> end() {
+  @Override
+  public List<String> end() {
     hypervisor.destroy(domains[0]);
     hypervisor.destroy(domains[1]);
     List<String> wrong = new ArrayList<>();

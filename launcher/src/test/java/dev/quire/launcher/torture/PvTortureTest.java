@@ -6,11 +6,14 @@ import static org.assertj.core.api.Assertions.assertThat;
 import dev.quire.api.hw.Cpu;
 import dev.quire.api.hw.Machine;
 import dev.quire.api.hw.MachineFactory;
+import dev.quire.api.paging.PagingBackend;
+import dev.quire.api.paging.PagingDomain;
 import dev.quire.hw.machine.X86MachineFactory;
 import dev.quire.hypervisor.StandardHypervisorFactory;
 import dev.quire.launcher.torture.PvTorture.Findings;
 import dev.quire.paging.pv.PvBackend;
 import dev.quire.paging.pv.PvInterface;
+import dev.quire.paging.shadow.ShadowBackend;
 import java.lang.reflect.InvocationHandler;
 import java.lang.reflect.Method;
 import java.lang.reflect.Proxy;
@@ -31,6 +34,37 @@ class PvTortureTest {
     assertThat(findings.counts().get("entries validated")).isGreaterThan(100);
     assertThat(findings.counts().get("hypercalls")).isGreaterThan(1_000);
     assertThat(findings.counts().get("steps that ended with DONE")).isGreaterThan(1_000);
+  }
+
+  @Test
+  void domainsThatGoToShadowsAndBackSeeTheSame() {
+    PvTorture torture = torture(new X86MachineFactory(), 5).swapping(new ShadowBackend(), 50);
+    Findings findings = torture.run(4_000, done -> {});
+    assertThat(findings.failure()).isEmpty();
+    assertThat(findings.counts().get("swaps")).isGreaterThan(30);
+    assertThat(findings.counts().get("dirty log: frames that had to be in it")).isGreaterThan(300);
+    assertThat(findings.counts().get("stores to tables emulated")).isPositive();
+  }
+
+  @Test
+  void aBackendThatIsNotToldOfAChangedEntryIsFound() {
+    PvTorture torture = torture(new X86MachineFactory(), 5).swapping(untold(), 50);
+    assertThat(torture.run(40_000, done -> {}).failure()).isNotEmpty();
+  }
+
+  /** Shadow paging to which nobody tells what the guest interface writes. */
+  private static PagingBackend untold() {
+    return between(
+        PagingBackend.class,
+        new ShadowBackend(),
+        (name, result) -> name.equals("attach") ? untold((PagingDomain) result) : result);
+  }
+
+  private static PagingDomain untold(PagingDomain real) {
+    InvocationHandler handler =
+        (proxy, method, arguments) ->
+            method.getName().equals("machineMemoryWritten") ? null : method.invoke(real, arguments);
+    return PagingDomain.class.cast(made(PagingDomain.class, handler));
   }
 
   @Test

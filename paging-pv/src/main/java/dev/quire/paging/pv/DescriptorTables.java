@@ -94,7 +94,7 @@ final class DescriptorTables {
       return refuse(PvRule.TYPE_IN_USE, Errno.EINVAL);
     }
     long adjusted = Descriptors.adjusted(descriptor);
-    host.domain().machine().memory().store(pointer, Long.BYTES, adjusted);
+    vcpu.domain().tables().writes().store(pointer, Long.BYTES, adjusted);
     frames.putType(mfn, Addresses.mfn(FrameTable.NO_PARENT), false, vcpu.work());
     return Errno.OK;
   }

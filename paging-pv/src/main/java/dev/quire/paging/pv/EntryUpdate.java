@@ -24,14 +24,24 @@ final class EntryUpdate {
 
   private final FrameTable frames;
   private final PhysicalMemory memory;
+  private final GuestWrites writes;
   private final EntryReferences entries;
+  private final TerminalFaults faults;
   private final EntryMasks masks;
   private final int owner;
 
-  EntryUpdate(FrameTable frames, PhysicalMemory memory, EntryReferences entries, int owner) {
+  EntryUpdate(
+      FrameTable frames,
+      PhysicalMemory memory,
+      GuestWrites writes,
+      EntryReferences entries,
+      TerminalFaults faults,
+      int owner) {
     this.frames = frames;
     this.memory = memory;
+    this.writes = writes;
     this.entries = entries;
+    this.faults = faults;
     masks = entries.masks();
     this.owner = owner;
   }
@@ -123,7 +133,8 @@ final class EntryUpdate {
    * and counted whatever changes ({@code ptwr_emulated_update}).
    *
    * @param exchange whether the entry must still be {@code expected}
-   * @return OK; EAGAIN if it was not; otherwise what refuses the new entry
+   * @return OK; EAGAIN if it was not; ERESTART if it is to be tried again; otherwise what refuses
+   *     the new entry
    */
   Errno emulate(@Maddr long pointer, boolean exchange, long expected, long value, PagingWork work) {
     long made = value;
@@ -133,9 +144,11 @@ final class EntryUpdate {
         return EntryReferences.refusal(flip);
       }
       made = EntryRules.adjusted(value ^ flip, 1);
+    } else if (faults.mustWait(value, 1, work)) {
+      return Errno.ERESTART;
     }
     long old = exchange ? expected : memory.load(pointer, Long.BYTES);
-    while (memory.compareExchange(pointer, Long.BYTES, old, made) != old) {
+    while (writes.compareExchange(pointer, old, made) != old) {
       if (exchange) {
         entries.putLevel1(made, work);
         return Errno.EAGAIN;
@@ -166,7 +179,7 @@ final class EntryUpdate {
             yield upper(type.level(), mfn, slot, pointer, value, preserve, work);
           }
           case WRITABLE -> {
-            memory.store(pointer, Long.BYTES, value);
+            writes.store(pointer, Long.BYTES, value);
             yield Errno.OK;
           }
           default -> {
@@ -185,7 +198,7 @@ final class EntryUpdate {
       work.because(PvRule.TYPE_IN_USE);
       return Errno.EINVAL;
     }
-    memory.store(pointer, Long.BYTES, value);
+    writes.store(pointer, Long.BYTES, value);
     frames.putType(mfn, Addresses.mfn(FrameTable.NO_PARENT), false, work);
     return Errno.OK;
   }
@@ -194,6 +207,9 @@ final class EntryUpdate {
       @Maddr long pointer, long value, boolean preserve, int pageOwner, PagingWork work) {
     long old = memory.load(pointer, Long.BYTES);
     if (!EntryRules.isPresent(value)) {
+      if (faults.mustWait(value, 1, work)) {
+        return Errno.ERESTART;
+      }
       long replaced = write(pointer, old, value, preserve);
       return finishLevel1(replaced == old, old, value, work);
     }
@@ -246,6 +262,8 @@ final class EntryUpdate {
       if (!taken.isOk()) {
         return taken;
       }
+    } else if (faults.mustWait(value, level, work)) {
+      return Errno.ERESTART;
     }
     long adjusted = EntryRules.adjusted(value, level);
     boolean written = write(pointer, old, adjusted, preserve) == old;
@@ -269,7 +287,7 @@ final class EntryUpdate {
     long expected = old;
     while (true) {
       long wanted = preserve ? value | expected & ACCESSED_DIRTY : value;
-      long found = memory.compareExchange(pointer, Long.BYTES, expected, wanted);
+      long found = writes.compareExchange(pointer, expected, wanted);
       if (found == expected) {
         return old;
       }

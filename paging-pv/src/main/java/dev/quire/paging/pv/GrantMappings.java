@@ -92,7 +92,7 @@ final class GrantMappings {
     boolean done = ((replaced ^ expected) & compared) == 0;
     if (!done) {
       vcpu.work().because(PvRule.GRANT_ENTRY);
-    } else if (memory.compareExchange(slot, Long.BYTES, replaced, made) != replaced) {
+    } else if (vcpu.domain().tables().writes().compareExchange(slot, replaced, made) != replaced) {
       vcpu.work().because(PvRule.CHANGED_MEANWHILE);
       done = false;
     }

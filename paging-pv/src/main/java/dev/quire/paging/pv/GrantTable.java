@@ -204,6 +204,13 @@ final class GrantTable {
     } while (found != expected);
   }
 
+  /** A mapping ends by which others may have written a frame ({@code gnttab_mark_dirty}). */
+  void written(@Mfn long mfn, int flags) {
+    if (!GrantFlags.isReadOnly(flags)) {
+      domain.host().written(Addresses.mfnToMaddr(mfn), 1);
+    }
+  }
+
   // ---- transfer ----
 
   /** Whether the domain waits for a frame from another; if so it is bound to take one. */

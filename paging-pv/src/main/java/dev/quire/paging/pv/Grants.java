@@ -190,6 +190,7 @@ final class Grants {
       for (int kind = Integer.bitCount(kinds[at] & KINDS); kind > 0; kind--) {
         give(vcpu.frames(), frames[at], kinds[at], vcpu.work());
       }
+      granters[at].written(frames[at], kinds[at]);
       granters[at].unpin(refs[at], kinds[at]);
     }
     pending = 0;
@@ -208,6 +209,7 @@ final class Grants {
               if ((flags & GrantFlags.DEVICE) != 0) {
                 give(all, granter.frame(ref), flags, work);
               }
+              granter.written(granter.frame(ref), flags);
               granter.unpin(ref, flags);
               domain.maptrack().ended(handle, KINDS);
             });

@@ -26,9 +26,11 @@ final class GuestCopy {
 
   private final Vcpu vcpu;
   private final PhysicalMemory memory;
+  private final GuestWrites writes;
 
-  GuestCopy(Vcpu vcpu) {
+  GuestCopy(Vcpu vcpu, GuestWrites writes) {
     this.vcpu = vcpu;
+    this.writes = writes;
     memory = vcpu.domain().machine().memory();
   }
 
@@ -104,12 +106,12 @@ final class GuestCopy {
       return false;
     }
     if (end - first == bytes - 1 && (first ^ end) >>> Addresses.PAGE_SHIFT == 0) {
-      memory.store(Addresses.maddr(first), bytes, value);
+      writes.store(Addresses.maddr(first), bytes, value);
       return true;
     }
     for (int i = 0; i < bytes; i++) {
       @Gva long at = Addresses.advance(to, i);
-      memory.store(Addresses.maddr(reach(at, WRITE)), 1, value >>> Byte.SIZE * i);
+      writes.store(Addresses.maddr(reach(at, WRITE)), 1, value >>> Byte.SIZE * i);
     }
     return true;
   }

@@ -85,7 +85,8 @@ final class PvDomain implements InterfaceDomain {
             host.policy(),
             domain.id(),
             slots,
-            EntryMasks.XEN);
+            EntryMasks.XEN,
+            host);
     grants = new GrantTable(this, domain.machine().memory());
     vcpus = new PvVcpu[domain.vcpus()];
     calls = new Hypercalls[vcpus.length];

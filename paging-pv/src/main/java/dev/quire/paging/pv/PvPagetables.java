@@ -4,6 +4,7 @@ package dev.quire.paging.pv;
 import dev.quire.api.address.Addresses;
 import dev.quire.api.address.Maddr;
 import dev.quire.api.address.Mfn;
+import dev.quire.api.domain.DomainHost;
 import dev.quire.api.domain.Errno;
 import dev.quire.api.domain.FrameTable;
 import dev.quire.api.domain.FrameType;
@@ -12,13 +13,13 @@ import dev.quire.api.domain.GuestPolicy;
 import dev.quire.api.domain.Pagetables;
 import dev.quire.api.domain.PagingWork;
 import dev.quire.api.hw.PhysicalMemory;
-import java.util.Arrays;
 import org.jspecify.annotations.Nullable;
 
 /** What a PV guest's hypercalls do to its pagetables, one operation at a time. */
 final class PvPagetables implements Pagetables {
   private final FrameTable frames;
   private final PhysicalMemory memory;
+  private final GuestWrites writes;
   private final EntryReferences entries;
   private final EntryUpdate updates;
   private final TableValidator validator;
@@ -26,23 +27,30 @@ final class PvPagetables implements Pagetables {
 
   /** The tables of a domain; from now on its frames are validated by the rules of PV guests. */
   PvPagetables(FrameTable frames, PhysicalMemory memory, GuestPolicy policy, int owner) {
-    this(frames, memory, policy, owner, EntryRules.SLOTS, EntryMasks.XEN);
+    this(frames, memory, policy, owner, EntryRules.SLOTS, EntryMasks.XEN, null);
   }
 
-  /** The same with tables of fewer slots, or by other masks: in small worlds and tests of both. */
+  /**
+   * The same with tables of fewer slots, or by other masks: in small worlds and tests of both.
+   *
+   * @param host of the domain that has them; null if none runs
+   */
   PvPagetables(
       FrameTable frames,
       PhysicalMemory memory,
       GuestPolicy policy,
       int owner,
       int slots,
-      EntryMasks masks) {
+      EntryMasks masks,
+      @Nullable DomainHost host) {
     this.frames = frames;
     this.memory = memory;
     this.owner = owner;
     entries = new EntryReferences(frames, policy, owner, masks);
-    updates = new EntryUpdate(frames, memory, entries, owner);
-    validator = new TableValidator(frames, memory, entries, owner, slots);
+    writes = new GuestWrites(memory, host);
+    TerminalFaults faults = new TerminalFaults(frames, host);
+    updates = new EntryUpdate(frames, memory, writes, entries, faults, owner);
+    validator = new TableValidator(frames, memory, writes, entries, faults, owner, slots);
     frames.validator(owner, validator);
   }
 
@@ -114,7 +122,7 @@ final class PvPagetables implements Pagetables {
 
   @Override
   public Errno clear(@Mfn long mfn, PagingWork work) {
-    return fill(mfn, work, null);
+    return fill(mfn, work, new long[PhysicalMemory.FRAME_LONGS]);
   }
 
   /**
@@ -131,19 +139,14 @@ final class PvPagetables implements Pagetables {
     return result;
   }
 
-  /** Gives a frame that is nothing but writable another content; zeros for null. */
-  private Errno fill(@Mfn long mfn, PagingWork work, long @Nullable [] content) {
+  /** Gives a frame that is nothing but writable another content. */
+  private Errno fill(@Mfn long mfn, PagingWork work, long[] content) {
     if (!get(mfn, work)) {
       return Errno.EINVAL;
     }
     Errno typed = frames.getType(mfn, FrameWords.of(FrameType.WRITABLE), work);
     if (typed.isOk()) {
-      long[] frame = memory.frame(mfn);
-      if (content == null) {
-        Arrays.fill(frame, 0);
-      } else {
-        System.arraycopy(content, 0, frame, 0, frame.length);
-      }
+      writes.fill(mfn, content);
       frames.putType(mfn, Addresses.mfn(FrameTable.NO_PARENT), false, work);
     } else {
       work.because(PvRule.TYPE_IN_USE);
@@ -160,6 +163,11 @@ final class PvPagetables implements Pagetables {
   /** Fills the hypervisor's slots of a level-4 table that nobody validates. */
   void installHypervisorSlots(@Mfn long mfn) {
     validator.installXenSlots(mfn);
+  }
+
+  /** What writes the guest's frames on its behalf. */
+  GuestWrites writes() {
+    return writes;
   }
 
   /** Changes of single entries. */

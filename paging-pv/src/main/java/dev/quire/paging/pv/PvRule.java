@@ -83,7 +83,9 @@ enum PvRule {
   /** The table would be too large. */
   GRANT_TABLE("grant table too large", "gnttab_setup_table"),
   /** The other domain does not wait for a frame from this one. */
-  GRANT_TRANSFER("transfer that nobody waits for", "gnttab_prepare_for_transfer");
+  GRANT_TRANSFER("transfer that nobody waits for", "gnttab_prepare_for_transfer"),
+  /** An entry that is not present names memory, and the guest is not shadowed yet. */
+  TERMINAL_FAULT("absent entry that names memory", "pv_l1tf_check_l1e");
 
   private final String title;
   private final String source;

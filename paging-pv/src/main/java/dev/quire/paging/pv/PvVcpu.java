@@ -35,7 +35,7 @@ final class PvVcpu {
     this.vcpu = vcpu;
     this.patience = patience;
     work = new PagingWork(patience);
-    copy = new GuestCopy(vcpu);
+    copy = new GuestCopy(vcpu, domain.tables().writes());
     flushes = new Flushes(this);
     roots = new Roots(this);
     descriptors = new DescriptorTables(this);

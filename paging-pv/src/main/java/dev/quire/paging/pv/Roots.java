@@ -194,6 +194,6 @@ final class Roots {
 
   private void write256(@Mfn long root, long entry) {
     @Maddr long slot = Addresses.mfnToMaddr(root, EntryRules.FIRST_XEN_SLOT * (long) Long.BYTES);
-    host.domain().machine().memory().store(slot, Long.BYTES, entry);
+    vcpu.domain().tables().writes().store(slot, Long.BYTES, entry);
   }
 }

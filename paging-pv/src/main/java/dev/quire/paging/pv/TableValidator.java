@@ -23,7 +23,9 @@ final class TableValidator implements FrameTypeValidator {
 
   private final FrameTable frames;
   private final PhysicalMemory memory;
+  private final GuestWrites writes;
   private final EntryReferences entries;
+  private final TerminalFaults faults;
   private final int owner;
   private final int slots;
 
@@ -33,10 +35,18 @@ final class TableValidator implements FrameTypeValidator {
    * @param slots how many entries a table has: 512, or fewer in small worlds
    */
   TableValidator(
-      FrameTable frames, PhysicalMemory memory, EntryReferences entries, int owner, int slots) {
+      FrameTable frames,
+      PhysicalMemory memory,
+      GuestWrites writes,
+      EntryReferences entries,
+      TerminalFaults faults,
+      int owner,
+      int slots) {
     this.frames = frames;
     this.memory = memory;
+    this.writes = writes;
     this.entries = entries;
+    this.faults = faults;
     this.owner = owner;
     this.slots = slots;
   }
@@ -53,6 +63,7 @@ final class TableValidator implements FrameTypeValidator {
   @Override
   public Errno devalidate(@Mfn long mfn, long type, PagingWork work) {
     int level = FrameWords.type(type).level();
+    writes.tableEnding(mfn);
     if (level == 1) {
       putLevel1(mfn, slots, work);
       return Errno.OK;
@@ -79,6 +90,10 @@ final class TableValidator implements FrameTypeValidator {
     for (int slot = 0; slot < slots; slot++) {
       long entry = read(mfn, slot);
       if (!EntryRules.isPresent(entry)) {
+        if (faults.mustWait(entry, 1, work)) {
+          putLevel1(mfn, slot, work);
+          return Errno.EINTR;
+        }
         continue;
       }
       int flip = entries.getLevel1(entry, owner, work);
@@ -117,6 +132,8 @@ final class TableValidator implements FrameTypeValidator {
         result = Errno.EINTR;
       } else if (EntryRules.isGuestSlot(level, slot) && EntryRules.isPresent(entry)) {
         result = entries.getUpper(level, entry, mfn, partial, level > 2, work);
+      } else if (EntryRules.isGuestSlot(level, slot) && faults.mustWait(entry, level, work)) {
+        result = Errno.EINTR;
       } else {
         continue;
       }
@@ -211,6 +228,6 @@ final class TableValidator implements FrameTypeValidator {
   }
 
   private void write(@Mfn long mfn, int slot, long entry) {
-    memory.store(Addresses.mfnToMaddr(mfn, (long) slot << 3), Long.BYTES, entry);
+    writes.store(Addresses.mfnToMaddr(mfn, (long) slot << 3), Long.BYTES, entry);
   }
 }

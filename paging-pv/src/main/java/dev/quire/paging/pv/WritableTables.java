@@ -56,6 +56,9 @@ final class WritableTables {
     boolean done = !data || write(block, at, byteAt, bytes, exchange);
     vcpu.domain().tables().updates().unlockLevel1(mfn);
     if (!done) {
+      if (vcpu.refusal() == PvRule.TERMINAL_FAULT) {
+        return Resolution.FIXED; // it is made again when the domain runs on other tables
+      }
       vcpu.answer(Errno.EINVAL);
       return Resolution.INJECT;
     }

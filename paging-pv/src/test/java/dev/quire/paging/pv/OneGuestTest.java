@@ -3,6 +3,7 @@ package dev.quire.paging.pv;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.quire.api.paging.PagingBackend;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 
@@ -10,8 +11,18 @@ import org.junit.jupiter.api.BeforeEach;
 abstract class OneGuestTest {
   static final int FRAMES = 64;
 
-  final PvHost host = new PvHost();
+  final PvHost host = new PvHost(backend());
   PvGuest guest;
+
+  /** What the guest begins under. */
+  PagingBackend backend() {
+    return new PvBackend();
+  }
+
+  /** The root of the guest's own on which a vCPU runs, as far as the hardware shows it. */
+  long root(int vcpu) {
+    return guest.vcpu(vcpu).control().registers().cr3;
+  }
 
   @BeforeEach
   void begin() {
@@ -21,5 +32,6 @@ abstract class OneGuestTest {
   @AfterEach
   void everyCountIsRight() {
     assertThat(guest.audit()).isEmpty();
+    assertThat(guest.domain.paging().audit()).isEmpty();
   }
 }

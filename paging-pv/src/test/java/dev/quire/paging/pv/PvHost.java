@@ -14,6 +14,7 @@ import dev.quire.api.hw.Machine;
 import dev.quire.api.hw.MachineSpec;
 import dev.quire.api.hw.MachineSpec.Ram;
 import dev.quire.api.hw.PhysicalMemory;
+import dev.quire.api.paging.PagingBackend;
 import dev.quire.api.x86.CpuProfile;
 import dev.quire.hw.machine.X86MachineFactory;
 import dev.quire.hypervisor.StandardHypervisorFactory;
@@ -29,14 +30,25 @@ final class PvHost {
 
   final Machine machine;
   final Hypervisor hypervisor;
+  private final PagingBackend backend;
 
   /** A host whose CPUs do all that they are told. */
   PvHost() {
     this(Set.of());
   }
 
+  /** The same with guests that begin under another backend. */
+  PvHost(PagingBackend backend) {
+    this(Set.of(), backend);
+  }
+
   /** A host whose CPUs do not do what these methods of {@link Cpu} ask for. */
   PvHost(Set<String> ignored) {
+    this(ignored, new PvBackend());
+  }
+
+  private PvHost(Set<String> ignored, PagingBackend backend) {
+    this.backend = backend;
     MachineSpec bare = MachineSpec.bare(CpuProfile.full(CpuProfile.Vendor.INTEL, 40));
     Machine real =
         new X86MachineFactory()
@@ -107,7 +119,7 @@ final class PvHost {
   }
 
   private PvGuest guest(DomainSpec spec, GuestPolicy policy, GuestInterface its) {
-    return new PvGuest(hypervisor.createDomain(new PvBackend(), spec, its, policy));
+    return new PvGuest(hypervisor.createDomain(backend, spec, its, policy));
   }
 
   /** The interface with another idea of how long calls may take. */

@@ -55,7 +55,7 @@ final class PvWorld {
       FrameTable frames) {
     this.slots = slots;
     this.frames = frames;
-    tables = new PvPagetables(frames, memory, policy, GUEST, slots, masks);
+    tables = new PvPagetables(frames, memory, policy, GUEST, slots, masks, null);
     work = new PagingWork(yields);
     other = new PagingWork(yields);
     for (int mfn = 0; mfn < count; mfn++) {

@@ -274,7 +274,7 @@ class RunningGuestTest extends OneGuestTest {
     guest.copyRoot(A, LIST);
     assertThat(guest.extended(LIST, 5, guest.mfn(A))).isZero();
     assertThat(guest.vcpu(0).registers().cr3).isEqualTo(guest.entry(A, 0));
-    assertThat(guest.vcpu(0).control().registers().cr3).isEqualTo(guest.entry(A, 0));
+    assertThat(root(0)).isEqualTo(guest.entry(A, 0));
     assertThat(guest.vcpu(1).registers().cr3).isEqualTo(guest.entry(guest.bootTable(4), 0));
     assertThat(guest.typeCount(A)).isEqualTo(2);
     assertThat(guest.unpin(LIST, A)).isZero();
@@ -291,10 +291,10 @@ class RunningGuestTest extends OneGuestTest {
     assertThat(guest.extended(LIST, 15, guest.mfn(A))).isZero();
     guest.fill(0, B, 0x1234, 0, 0, 0, 0, 0xe033, 0, 0, 0xe02b);
     assertThat(guest.call(0, CallNumber.IRET, va(B))).isEqualTo(0x1234);
-    assertThat(guest.vcpu(0).control().registers().cr3).isEqualTo(guest.entry(A, 0));
+    assertThat(root(0)).isEqualTo(guest.entry(A, 0));
     assertThat(guest.access(0, Addresses.gva(0x5000), true, true)).isEqualTo(RunResult.FAULT);
     assertThat(guest.vcpu(0).faultErrorCode()).isEqualTo(ErrorCode.U | ErrorCode.W);
-    assertThat(guest.vcpu(0).control().registers().cr3)
+    assertThat(root(0))
         .as("a fault enters the kernel")
         .isEqualTo(guest.entry(guest.bootTable(4), 0));
     guest.call(0, CallNumber.IRET, va(B));

@@ -35,8 +35,7 @@ final class DataFrames {
   }
 
   static boolean isWritable(long entry) {
-    boolean both = (entry & (PageEntry.P | PageEntry.RW)) == (PageEntry.P | PageEntry.RW);
-    return both && !MagicEntry.is(entry);
+    return (entry & (PageEntry.P | PageEntry.RW)) == (PageEntry.P | PageEntry.RW);
   }
 
   /** Such an entry is about to be written. */

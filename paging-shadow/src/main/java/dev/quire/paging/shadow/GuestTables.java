@@ -4,7 +4,6 @@ package dev.quire.paging.shadow;
 import dev.quire.api.address.Addresses;
 import dev.quire.api.address.Gfn;
 import dev.quire.api.address.Mfn;
-import dev.quire.api.domain.P2m;
 import dev.quire.api.domain.P2mEntry;
 import dev.quire.api.domain.P2mType;
 import dev.quire.api.hw.FrameMapper;
@@ -20,12 +19,12 @@ final class GuestTables implements FrameMapper {
   private static final int PROTECTION_KEY_MASK = 15;
 
   private final PhysicalMemory memory;
-  private final P2m p2m;
+  private final FrameSpace frames;
   private final PagingRules[] rules = new PagingRules[ShadowKind.TYPES];
 
-  GuestTables(PhysicalMemory memory, CpuProfile profile, P2m p2m) {
+  GuestTables(PhysicalMemory memory, CpuProfile profile, FrameSpace frames) {
     this.memory = memory;
-    this.p2m = p2m;
+    this.frames = frames;
     for (int type = 0; type < ShadowKind.TYPES; type++) {
       int roles = ShadowKind.roles(type);
       long cr4 = (roles & ShadowKind.ROLE_PSE) != 0 ? Cr4.PSE : 0;
@@ -34,15 +33,15 @@ final class GuestTables implements FrameMapper {
     }
   }
 
-  /** The p2m's entry for a guest frame, as it is now. */
+  /** What a guest frame is, as it is now. */
   long p2mEntry(@Gfn long gfn) {
-    return p2m.get(gfn);
+    return frames.entry(gfn);
   }
 
   /** Tables can lie in memory of the guest's only. */
   @Override
   public @Mfn long toMachine(@Gfn long gfn) {
-    long entry = p2m.get(gfn);
+    long entry = frames.entry(gfn);
     P2mType type = P2mEntry.type(entry);
     boolean memoryOfGuest = P2mEntry.hasFrame(entry) && type.isAnyRam() && type.isReadable();
     return memoryOfGuest ? P2mEntry.mfn(entry) : Addresses.mfn(NONE);

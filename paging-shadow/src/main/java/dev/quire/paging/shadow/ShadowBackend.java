@@ -21,6 +21,10 @@ public final class ShadowBackend implements PagingBackend {
   static final Set<Feature> FEATURES =
       Set.of(Feature.REFCOUNTS, Feature.TRANSLATE, Feature.EXTERNAL, Feature.LOG_DIRTY);
 
+  /** And PV guests, for these with LOG_DIRTY only. */
+  private static final Set<Feature> ALL_FEATURES =
+      Set.of(Feature.REFCOUNTS, Feature.TRANSLATE, Feature.EXTERNAL, Feature.LOG_DIRTY, Feature.PV);
+
   /** Whatever the guest believes, the hardware runs on 8-byte entries with no-execute. */
   static final Set<CpuProfile.Feature> CPU_FEATURES =
       Set.of(CpuProfile.Feature.PAE, CpuProfile.Feature.NX);
@@ -53,7 +57,7 @@ public final class ShadowBackend implements PagingBackend {
 
   @Override
   public Set<Feature> features() {
-    return FEATURES;
+    return ALL_FEATURES;
   }
 
   @Override
@@ -68,7 +72,9 @@ public final class ShadowBackend implements PagingBackend {
 
   @Override
   public PagingDomain attach(Domain domain) {
-    return attach(domain, options);
+    return domain.guestInterface() == null
+        ? attach(domain, options)
+        : new PvShadowDomain(domain, checked(domain, options));
   }
 
   /** The same with options of either generation. */
@@ -76,9 +82,13 @@ public final class ShadowBackend implements PagingBackend {
     if (!domain.isTranslated()) {
       throw new BackendUnavailableException("shadow paging needs a domain that has a p2m");
     }
+    return new ShadowDomain(domain, checked(domain, options), new TranslatedFrames(domain));
+  }
+
+  private static ShadowOptions checked(Domain domain, ShadowOptions options) {
     if (!domain.machine().profile().features().containsAll(CPU_FEATURES)) {
       throw new BackendUnavailableException("shadow paging needs a CPU with PAE and no-execute");
     }
-    return new ShadowDomain(domain, options);
+    return options;
   }
 }

@@ -7,6 +7,7 @@ import dev.quire.api.address.Gpa;
 import dev.quire.api.address.Mfn;
 import dev.quire.api.domain.Domain;
 import dev.quire.api.domain.Errno;
+import dev.quire.api.domain.P2mEntry;
 import dev.quire.api.domain.Vcpu;
 import dev.quire.api.hw.FrameMapper;
 import dev.quire.api.hw.PageWalker;
@@ -16,7 +17,6 @@ import dev.quire.api.paging.PagingDomain;
 import dev.quire.api.paging.PagingMode;
 import dev.quire.api.x86.CpuProfile;
 import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.locks.ReentrantLock;
@@ -25,7 +25,7 @@ import java.util.concurrent.locks.ReentrantLock;
  * Shadow paging of one domain: its shadows, its vCPUs' modes, and the lock that all work on them is
  * done under (the paging lock; below the p2m's in the order).
  */
-final class ShadowDomain implements PagingDomain {
+class ShadowDomain implements PagingDomain {
   private final ReentrantLock lock = new ReentrantLock();
   private final Domain domain;
   private final PhysicalMemory memory;
@@ -36,18 +36,15 @@ final class ShadowDomain implements PagingDomain {
   private final DataFrames data;
   private final ShadowHash hash;
   private final ReverseMaps reverse;
-  private final DyingTables dying = new DyingTables(this);
-  private final VideoRam video = new VideoRam(this);
   private final ShadowGraph graph;
+  private final FrameSpace frames;
   private final GuestTables guest;
   private final Propagation propagation;
   private final ShadowEntries entries;
   private final WriteAccess writeAccess;
   private final Unshadowing unshadowing;
   private final GuestWrites writes;
-  private final HypervisorChanges behind = new HypervisorChanges(this);
   private final PageFaults faults;
-  private final FastFaults fastFaults;
   private final ShadowMode[] modes;
   private volatile boolean logging;
   private final OwnTables own;
@@ -61,9 +58,10 @@ final class ShadowDomain implements PagingDomain {
    *
    * @throws BackendUnavailableException if the pool does not have it
    */
-  ShadowDomain(Domain domain, ShadowOptions options) {
+  ShadowDomain(Domain domain, ShadowOptions options, FrameSpace frames) {
     this.domain = domain;
     this.options = options;
+    this.frames = frames;
     memory = domain.machine().memory();
     shootdown = new Shootdown(domain.machine(), counts);
     int least = OwnTables.minimum(domain.vcpus(), options);
@@ -79,26 +77,25 @@ final class ShadowDomain implements PagingDomain {
     hash = new ShadowHash(pages);
     reverse = new ReverseMaps(options.reverseMaps());
     data = new DataFrames(memory, shootdown);
-    graph =
-        new ShadowGraph(
-            pages, hash, data, staleTables, reverse, highLevel, dying, video, !classic, counts);
-    guest = new GuestTables(memory, profile(), domain.p2m());
-    propagation = new Propagation(this, guest, graph, staleTables, counts);
-    entries = new ShadowEntries(this, pages, graph, guest, propagation, staleTables, highLevel);
+    graph = new ShadowGraph(pages, hash, data, staleTables, reverse, highLevel, counts);
+    guest = new GuestTables(memory, profile(), frames);
+    boolean upper = options.upperRights();
+    propagation = new Propagation(this, guest, graph, staleTables, counts, upper);
+    entries = new ShadowEntries(pages, graph, guest, propagation, staleTables, highLevel);
     writeAccess =
         new WriteAccess(
             pages, graph, data, reverse, counts, classic ? new WritablePredictor() : null);
     List<ShadowMode> all = new ArrayList<>();
     unshadowing =
-        new Unshadowing(
-            pages, graph, data, reverse, tables, counts, all, () -> sync().relinquish());
-    writes = new GuestWrites(memory, pages, graph, entries, unshadowing, dying, counts, !classic);
+        new Unshadowing(pages, graph, data, reverse, tables, counts, all, this::relinquish);
+    writes = new GuestWrites(memory, pages, graph, entries, unshadowing, counts, !classic);
     sync = classic ? new ClassicOutOfSync(any, this) : new OutOfSync(few, this);
-    faults = new PageFaults(this, domain.p2m());
-    fastFaults = new FastFaults(this);
+    faults = new PageFaults(this, frames);
     modes = new ShadowMode[domain.vcpus()];
-    Arrays.setAll(modes, i -> new ShadowMode(this, domain.vcpu(i)));
-    all.addAll(List.of(modes));
+    for (int i = 0; i < modes.length; i++) {
+      modes[i] = new ShadowMode(this, domain.vcpu(i));
+      all.add(modes[i]);
+    }
   }
 
   private void reserve(int least) {
@@ -109,6 +106,10 @@ final class ShadowDomain implements PagingDomain {
               domain.vcpus(), least, domain.pool().total(), domain.pool().used()));
     }
     tables.reserve(least);
+  }
+
+  private void relinquish() {
+    sync.relinquish();
   }
 
   /** Finds out anew whether all vCPUs have paging on. */
@@ -136,7 +137,7 @@ final class ShadowDomain implements PagingDomain {
     tables.release();
   }
 
-  void flushIf(boolean needed) {
+  final void flushIf(boolean needed) {
     if (needed) {
       flush();
     }
@@ -153,13 +154,12 @@ final class ShadowDomain implements PagingDomain {
 
   @Override
   public void guestMemoryWritten(@Gpa long gpa, int bytes) {
-    @Mfn long mfn = guest.toMachine(Addresses.gpaToGfn(gpa));
+    @Mfn long mfn = frames.physical(Addresses.gpaToGfn(gpa));
     if (mfn == FrameMapper.NONE) {
       return;
     }
     lock.lock();
     try {
-      video.wrote(Addresses.gpaToGfn(gpa));
       flushIf(writes.written(mfn, (int) Addresses.pageOffset(gpa), bytes));
     } finally {
       lock.unlock();
@@ -168,7 +168,7 @@ final class ShadowDomain implements PagingDomain {
 
   @Override
   public boolean lagsBehind(@Gfn long table) {
-    @Mfn long mfn = guest.toMachine(table);
+    @Mfn long mfn = frames.physical(table);
     return mfn != FrameMapper.NONE && staleTables.isOutOfSync(mfn);
   }
 
@@ -176,17 +176,41 @@ final class ShadowDomain implements PagingDomain {
 
   @Override
   public void guestMemoryChanged(@Gfn long first, long count) {
-    behind.memoryChanged(first, count);
+    lock.lock();
+    try {
+      boolean flush = false;
+      for (long i = 0; i < count; i++) {
+        @Mfn long mfn = frames.physical(Addresses.advance(first, i));
+        if (mfn != FrameMapper.NONE && graph.isTable(mfn)) {
+          flush |= writes.changed(mfn, 0, (int) Addresses.PAGE_SIZE);
+        }
+      }
+      flushIf(flush);
+    } finally {
+      lock.unlock();
+    }
   }
 
+  /** What was derived from the old entry goes; the hypervisor flushes after the change. */
   @Override
   public void p2mChanging(@Gfn long gfn, int order, long before, long after) {
-    behind.p2mChanging(order, before, after);
-  }
-
-  @Override
-  public void p2mChanged(@Gfn long gfn, int order, long before, long after) {
-    behind.p2mChanged(after);
+    if (!P2mEntry.hasFrame(before) || before == after) {
+      return;
+    }
+    lock.lock();
+    try {
+      @Mfn long first = P2mEntry.mfn(before);
+      unshadowing.removeMappings(first, 1L << order);
+      highLevel.forget(first, 1L << order);
+      boolean flush = false;
+      for (long i = 0; i < 1L << order; i++) {
+        @Mfn long mfn = Addresses.advance(first, i);
+        flush |= data.isCounted(mfn) && unshadowing.discard(mfn);
+      }
+      flushIf(flush);
+    } finally {
+      lock.unlock();
+    }
   }
 
   @Override
@@ -221,7 +245,7 @@ final class ShadowDomain implements PagingDomain {
   /** A frame is written, or may be from now on. */
   void dirtied(@Gfn long gfn) {
     if (logging) {
-      domain.logDirty().mark(gfn);
+      domain.logDirty().mark(frames.logged(gfn));
     }
   }
 
@@ -236,12 +260,6 @@ final class ShadowDomain implements PagingDomain {
     } finally {
       lock.unlock();
     }
-  }
-
-  @Override
-  public Errno trackRange(@Gfn long first, long count, long[] bitmap) {
-    boolean can = !options.isClassic() && (int) count == count;
-    return can ? video.ask(first, (int) count, bitmap) : Errno.EOPNOTSUPP;
   }
 
   // ---- the end ----
@@ -296,7 +314,7 @@ final class ShadowDomain implements PagingDomain {
 
   @Gfn
   long gfnOf(@Mfn long mfn) {
-    return domain.mfnToGfn(mfn);
+    return frames.number(mfn);
   }
 
   OwnTables own() {
@@ -309,10 +327,6 @@ final class ShadowDomain implements PagingDomain {
 
   PageFaults faults() {
     return faults;
-  }
-
-  FastFaults fastFaults() {
-    return fastFaults;
   }
 
   ShadowCounts counts() {
@@ -331,10 +345,6 @@ final class ShadowDomain implements PagingDomain {
     return hash;
   }
 
-  GuestWrites writes() {
-    return writes;
-  }
-
   DataFrames data() {
     return data;
   }
@@ -345,14 +355,6 @@ final class ShadowDomain implements PagingDomain {
 
   ShadowGraph graph() {
     return graph;
-  }
-
-  VideoRam video() {
-    return video;
-  }
-
-  DyingTables dying() {
-    return dying;
   }
 
   ShadowOptions options() {
@@ -385,6 +387,10 @@ final class ShadowDomain implements PagingDomain {
 
   WriteAccess writeAccess() {
     return writeAccess;
+  }
+
+  GuestWrites writes() {
+    return writes;
   }
 
   Unshadowing unshadowing() {

@@ -3,7 +3,6 @@ package dev.quire.paging.shadow;
 
 import dev.quire.api.address.Addresses;
 import dev.quire.api.address.Gfn;
-import dev.quire.api.address.Gpa;
 import dev.quire.api.address.Gva;
 import dev.quire.api.address.Maddr;
 import dev.quire.api.address.Mfn;
@@ -16,6 +15,7 @@ import dev.quire.api.hw.Registers;
 import dev.quire.api.hw.WalkTrace;
 import dev.quire.api.paging.PagingMode;
 import dev.quire.api.paging.Resolution;
+import dev.quire.api.x86.Access;
 import dev.quire.api.x86.Cr0;
 import dev.quire.api.x86.Cr4;
 import dev.quire.api.x86.Efer;
@@ -23,7 +23,6 @@ import dev.quire.api.x86.PagingRules;
 import dev.quire.api.x86.Rights;
 import dev.quire.api.x86.Translation;
 import dev.quire.api.x86.Vector;
-import dev.quire.paging.shadow.PageFaults.Answer;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -52,7 +51,6 @@ final class ShadowMode implements PagingMode {
   private final PagingContext guest;
   private final GuestPath path;
   private final HighLevelView view;
-  private final LastWrite lastWrite = new LastWrite();
   private int guestLevels = 1;
   private @Gva long lastFault = Addresses.gva(0);
   private long fault;
@@ -81,7 +79,6 @@ final class ShadowMode implements PagingMode {
   }
 
   private void registersChanged() {
-    lastWrite.forget();
     Registers registers = vcpu.registers();
     guest.load(registers);
     PagingRules rules = guest.rules();
@@ -102,7 +99,11 @@ final class ShadowMode implements PagingMode {
     hardware.cr2 = registers.cr2;
     hardware.pkru = registers.pkru;
     hardware.pkrs = registers.pkrs;
-    vcpu.control().interceptRegisters(CR0_INTERCEPTS, true, Cr4.PAGING, true, false);
+    if (vcpu.control().kernelIsUser()) { // without privilege every one traps
+      vcpu.control().interceptRegisters(-1, true, -1, true, true);
+    } else {
+      vcpu.control().interceptRegisters(CR0_INTERCEPTS, true, Cr4.PAGING, true, false);
+    }
     vcpu.control().interceptInvalidation(true);
     vcpu.control().interceptPageFaults(0, 0);
   }
@@ -135,7 +136,13 @@ final class ShadowMode implements PagingMode {
     guest.load(vcpu.registers()); // the keys are the hardware's to change
     return domain
         .walker()
-        .walk(guest, linear, access, tables(linear), PageWalker.SET_ACCESSED_DIRTY, null);
+        .walk(guest, linear, asSeen(access), tables(linear), PageWalker.SET_ACCESSED_DIRTY, null);
+  }
+
+  /** The kernel of a PV guest is to the hardware one of its programs. */
+  private long asSeen(long access) {
+    boolean user = vcpu.control().kernelIsUser();
+    return user ? access | Access.USER | Access.SMAP_EXEMPT : access;
   }
 
   /** Where the guest's tables are found for an address. */
@@ -154,16 +161,6 @@ final class ShadowMode implements PagingMode {
     } finally {
       domain.unlock();
     }
-  }
-
-  LastWrite lastWrite() {
-    return lastWrite;
-  }
-
-  /** Flags of {@link Rights}, as the guest has set them. */
-  int rights() {
-    PagingRules rules = guest.rules();
-    return rules == null ? 0 : rules.rights();
   }
 
   /** The guest frame that an address lies in. */
@@ -193,7 +190,11 @@ final class ShadowMode implements PagingMode {
     PagingRules rules = guest.rules();
     return rules == null
         || Rights.permit(
-            translation, access, rules.rights() | Rights.WRITE_PROTECT, guest.pkru(), guest.pkrs());
+            translation,
+            asSeen(access),
+            rules.rights() | Rights.WRITE_PROTECT,
+            guest.pkru(),
+            guest.pkrs());
   }
 
   @Override
@@ -211,9 +212,7 @@ final class ShadowMode implements PagingMode {
   public Resolution pageFault(Vcpu ofVcpu) {
     ControlBlock control = ofVcpu.control();
     @Gva long linear = control.exitLinear();
-    long access = ofVcpu.trappedAccess();
-    int code = Translation.errorCode(control.exitFault());
-    switch (answer(linear, access, code)) {
+    switch (domain.faults().handle(this, linear, ofVcpu.trappedAccess())) {
       case FIXED -> {
         return Resolution.FIXED;
       }
@@ -225,24 +224,9 @@ final class ShadowMode implements PagingMode {
         return Resolution.CRASH;
       }
       default -> {
-        Resolution resolution = ofVcpu.emulate();
-        if (resolution != Resolution.EMULATED) {
-          lastWrite.forget();
-        }
-        return resolution;
+        return ofVcpu.emulate();
       }
     }
-  }
-
-  /**
-   * What a fault of the hardware's comes to.
-   *
-   * @param access flags of {@link dev.quire.api.x86.Access}
-   * @param code the hardware's error code
-   */
-  Answer answer(@Gva long linear, long access, int code) {
-    Answer fast = domain.fastFaults().handle(this, linear, access, code);
-    return fast != null ? fast : domain.faults().handle(this, linear, access);
   }
 
   /** The fault that the guest has to handle. */
@@ -262,15 +246,11 @@ final class ShadowMode implements PagingMode {
 
   @Override
   public boolean invalidate(Vcpu ofVcpu, @Gva long linear) {
-    lastWrite.forget();
     domain.lock();
     try {
       boolean changed = domain.sync().invalidate(this, linear);
       long place = placeOf(linear);
       if (place == ShadowPages.NO_PARENT) {
-        if ((vcpu.registers().cr4 & Cr4.PCIDE) != 0) {
-          domain.flush(); // what another root led to can have been kept, since the PCID is the same
-        }
         return changed;
       }
       int slot = ShadowPages.placeSlot(place);
@@ -279,19 +259,6 @@ final class ShadowMode implements PagingMode {
         return changed;
       }
       return true;
-    } finally {
-      domain.unlock();
-    }
-  }
-
-  @Override
-  public void pagetableDying(Vcpu ofVcpu, @Gpa long root) {
-    if (domain.options().isClassic()) {
-      return;
-    }
-    domain.lock();
-    try {
-      domain.dying().add(roots.kind(), root);
     } finally {
       domain.unlock();
     }

@@ -53,6 +53,14 @@ record ShadowOptions(Sync sync, boolean reverseMaps, boolean upperRights) {
         Sync.EVERY_LEVEL, flag(options, RMAP, false), flag(options, UPPER_RW, true));
   }
 
+  /**
+   * The same without tables out of sync: a PV guest cannot write its tables behind the back of its
+   * interface, which tells of each write.
+   */
+  ShadowOptions inStep() {
+    return new ShadowOptions(Sync.NEVER, reverseMaps, upperRights);
+  }
+
   /** Whether it is the first generation. */
   boolean isClassic() {
     return sync == Sync.EVERY_LEVEL;

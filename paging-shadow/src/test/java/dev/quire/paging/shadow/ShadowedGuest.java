@@ -76,7 +76,7 @@ final class ShadowedGuest {
 
   /** Gives the domain to shadow paging that knows nothing of it. */
   ShadowDomain attach() {
-    shadow = new ShadowDomain(domain, options);
+    shadow = new ShadowDomain(domain, options, new TranslatedFrames(domain));
     if (logging) {
       shadow.enableLogDirty();
     }
@@ -186,22 +186,6 @@ final class ShadowedGuest {
     cpu(vcpu).flushTag(controls[vcpu].tag());
   }
 
-  /** Writes are logged, or no longer. */
-  void log(boolean on) {
-    logging = on;
-    if (on) {
-      shadow.enableLogDirty();
-    } else {
-      shadow.disableLogDirty();
-    }
-    dirty.clear();
-  }
-
-  /** The guest says that nobody will run on a root any more, rightly or not. */
-  void processEnds(int vcpu, long root) {
-    modes[vcpu].pagetableDying(all[vcpu], Addresses.gpa(root));
-  }
-
   Cpu cpu(int vcpu) {
     return machine.cpu(vcpu % machine.cpus());
   }
@@ -248,10 +232,7 @@ final class ShadowedGuest {
       }
       long linear = controls[vcpu].exitLinear();
       PageFaults.Answer answer =
-          modes[vcpu].answer(
-              Addresses.gva(linear),
-              access(block),
-              Translation.errorCode(controls[vcpu].exitFault()));
+          shadow.faults().handle(modes[vcpu], Addresses.gva(linear), access(block));
       switch (answer) {
         case FIXED -> {}
         case INJECT -> {

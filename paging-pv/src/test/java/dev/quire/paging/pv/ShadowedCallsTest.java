@@ -1,0 +1,21 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.quire.paging.pv;
+
+import dev.quire.api.paging.PagingBackend;
+import dev.quire.paging.shadow.ShadowBackend;
+
+/**
+ * A PV guest on shadows of its tables: descriptor tables, stores to tables, multicall, memory, as
+ * on its own.
+ */
+class ShadowedCallsTest extends RunningCallsTest {
+  @Override
+  PagingBackend backend() {
+    return new ShadowBackend();
+  }
+
+  @Override
+  long root(int vcpu) {
+    return guest.vcpu(vcpu).registers().cr3;
+  }
+}
