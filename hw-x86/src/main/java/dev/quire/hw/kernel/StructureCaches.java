@@ -14,7 +14,7 @@ import org.jspecify.annotations.Nullable;
  * the next table is and the rights of all levels above it, for a prefix of linear addresses, under
  * a VPID and PCID; never for an entry whose A bit is clear (SDM vol. 3, 4.10.3).
  */
-public final class StructureCaches {
+public class StructureCaches {
   private static final int LOWEST = 2;
 
   private final @Nullable Cache[] byLevel = new @Nullable Cache[LOWEST + 4];

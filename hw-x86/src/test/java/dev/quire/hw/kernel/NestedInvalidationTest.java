@@ -198,6 +198,16 @@ class NestedInvalidationTest {
         it -> it.vpid() == 2 || it.isGuestPhysical());
   }
 
+  /** As long as every page lies on nested ones of its own size, a page is one entry. */
+  @Test
+  void invlpgLeavesOtherPagesWhereNoneIsInPieces() {
+    forgets(
+        intel,
+        () -> execute(Kind.INVLPG, SMALL, 0),
+        it -> it.vpid() == 1 && it.pcid() == 1 && isPage(it, SMALL),
+        it -> isPage(it, GLOBAL) && it.root() == intel.control.nested().root);
+  }
+
   /** A guest's own invalidations know its VPID, not the root; guest-physical mappings stay. */
   @Test
   void guestsInvalidationsGoThroughEveryRoot() {

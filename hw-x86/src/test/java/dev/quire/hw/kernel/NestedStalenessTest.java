@@ -13,8 +13,6 @@ import dev.quire.hw.reference.Shape;
 import java.util.Set;
 import java.util.function.Predicate;
 import org.junit.jupiter.api.Test;
-import org.junit.jupiter.params.ParameterizedTest;
-import org.junit.jupiter.params.provider.CsvSource;
 
 /**
  * Each invalidation of a hypervisor's, left out and then made up for. A table is changed: now the
@@ -272,59 +270,6 @@ class NestedStalenessTest {
     assertThat(guest.access(0, PAGE)).isEqualTo(ExitReason.DONE);
     assertThat(guest.reached()).isEqualTo(DATA + 0x10_0000_0000L);
     world.expectNothingStale();
-  }
-
-  /** More VPIDs and roots than have numbers at a time: a number that is given anew is no one's. */
-  @ParameterizedTest
-  @CsvSource({"NPT, true", "NPT, false", "EPT, true", "EPT, false"})
-  void contextsBeyondThoseThatHaveNumbers(Format format, boolean combined) {
-    NestedGuest guest = new World(format).guest;
-    long table = guest.guest.get(PAGE, 2) & 0xffffff000L;
-    long[] roots = new long[70];
-    for (int i = 0; i < roots.length; i++) {
-      Tables tables =
-          new Tables(
-              guest.cpu.memory,
-              Shape.FOUR_LEVEL,
-              OTHER_ROOT + 0x100000L * i,
-              format == Format.EPT ? NestedGuest.EPT_ALL : NestedGuest.NPT_ALL,
-              at -> at);
-      for (long page = guest.guest.root(); page <= table; page += 4096) {
-        tables.map(page, 1, page + NestedGuest.OFFSET, guest.nested.get(page, 1) & 0xfff);
-      }
-      tables.map(DATA, 1, DATA + NestedGuest.OFFSET + 4096L * i, guest.nested.get(DATA, 1) & 0xfff);
-      roots[i] = tables.root();
-    }
-    for (int i = 0; i < 2 * roots.length; i++) {
-      if (i == 1) {
-        useOneMoreNumberOfCombinedMappings(guest, roots[0]);
-      }
-      for (int context : new int[] {i % roots.length, 0}) { // which stays in every cache
-        guest.control.tag(1 + (format == Format.NPT ? context : context & 1));
-        guest.control.nested().root = roots[context];
-        if (!combined) {
-          guest.cpu.cpu.invvpidAll(); // so that guest-physical mappings are used
-        }
-        assertThat(guest.access(0, PAGE)).isEqualTo(ExitReason.DONE);
-        assertThat(guest.reached()).as("context %s", context).isEqualTo(DATA + 4096L * context);
-      }
-    }
-  }
-
-  /** So that the numbers of the two kinds of mappings do not run out at once. */
-  private static void useOneMoreNumberOfCombinedMappings(NestedGuest guest, long root) {
-    Tables tables = new Tables(guest.cpu.memory, Shape.FOUR_LEVEL, 0x9_0000_0000L);
-    tables.map(PAGE, 1, DATA, Tables.PLAIN);
-    guest.control.tag(200);
-    Format format = guest.control.nested().format;
-    guest.control.nested().format = Format.NONE;
-    guest.control.registers().cr3 = tables.root();
-    assertThat(guest.access(0, PAGE)).isEqualTo(ExitReason.DONE);
-    guest.control.nested().format = format;
-    guest.control.nested().root = root;
-    guest.control.registers().cr3 = guest.guest.root();
-    assertThat(format == Format.NPT ? ExitReason.DONE : guest.access(0, PAGE))
-        .isEqualTo(ExitReason.DONE);
   }
 
   private static void copyTo(NestedGuest guest, Tables elsewhere, long page) {

@@ -11,6 +11,7 @@ import dev.quire.api.x86.CpuProfile.Vendor;
 import dev.quire.api.x86.Cr0;
 import dev.quire.api.x86.Efer;
 import dev.quire.hw.reference.Shape;
+import java.util.Arrays;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -151,13 +152,13 @@ class SvmNestedPagingTest {
   }
 
   /** A PAE guest has no PDPTE registers: each walk reads the entry, in memory. */
-  @Test
-  void pdptesAreReadAtEachWalk() {
+  @ParameterizedTest
+  @ValueSource(longs = {0x1000, 0x40001000L, 0x80001000L, 0xc0001000L})
+  void pdptesAreReadAtEachWalk(long page) {
     NestedGuest pae =
         new NestedGuest(CpuProfile.full(Vendor.AMD, 40), null, Shape.PAE, Format.NPT, 4);
-    long page = 0x40001000L;
     pae.map(page, 1, DATA, ALL);
-    pae.control.registers().pdptes[1] = 0;
+    Arrays.fill(pae.control.registers().pdptes, 0);
     assertThat(pae.access(READ, page)).isEqualTo(ExitReason.DONE);
     assertThat(pae.cpu.counters.references(3, 0)).isEqualTo(1);
     pae.guest.put(page, 3, 0x5001L | 2);

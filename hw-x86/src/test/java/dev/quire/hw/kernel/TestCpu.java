@@ -26,17 +26,23 @@ final class TestCpu {
   }
 
   TestCpu(MachineSpec spec, SparseMemory memory) {
+    this(spec, memory, Hearing.ALL);
+  }
+
+  /**
+   * A CPU some of whose caches may not hear what they are asked to drop.
+   *
+   * @param hearing puts something between the CPU and its caches
+   */
+  TestCpu(MachineSpec spec, SparseMemory memory, Hearing hearing) {
     this.memory = memory;
     TlbGeometry tlb = spec.tlb();
-    structures =
-        tlb == null
-            ? StructureCaches.none()
-            : new StructureCaches(tlb.structures(), tlb.replacement(), spec.seed());
+    structures = tlb == null ? StructureCaches.none() : hearing.structures(spec, tlb);
     TranslationCacheFactory factory = spec.cache();
     cache =
         factory != null
             ? factory.create(0, counters)
-            : tlb == null ? null : TlbParts.build(tlb, spaces, counters, spec.seed());
+            : tlb == null ? null : hearing.of(TlbParts.build(tlb, spaces, counters, spec.seed()));
     nested = tlb == null ? NestedCaches.none() : NestedCaches.of(tlb, counters, spec.seed());
     mappings = new CachedMappings(structures, spaces, cache, nested);
     TranslationUnit unit =

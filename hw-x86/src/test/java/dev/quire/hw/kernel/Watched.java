@@ -27,8 +27,13 @@ final class Watched implements Rig {
   private boolean flushIsOwed;
 
   Watched(MachineSpec spec) {
+    this(spec, new TestCpu(spec));
+  }
+
+  /** Watches a CPU of a kind. */
+  Watched(MachineSpec spec, TestCpu cpu) {
     this.spec = spec;
-    ours = new TestCpu(spec);
+    ours = cpu;
     oracle = new StalenessOracle(spec.profile(), ours);
   }
 
