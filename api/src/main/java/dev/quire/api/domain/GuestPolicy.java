@@ -49,8 +49,9 @@ public interface GuestPolicy {
   }
 
   /**
-   * What the hypervisor puts into one of its own slots, 256 to 271, of a new level-4 table; the
-   * slot through which the table maps itself is not asked for.
+   * What the hypervisor puts into one of its own slots: 256 to 271 of a new level-4 table, but for
+   * the one through which the table maps itself; of a 32-bit guest the last ones, from 428 on, of
+   * the level-2 table that the last entry of its root leads to.
    */
   default long hypervisorSlot(int slot) {
     return 0;

@@ -2,6 +2,7 @@
 package dev.quire.paging.pv;
 
 import dev.quire.api.address.Addresses;
+import dev.quire.api.address.Gva;
 import dev.quire.api.domain.Errno;
 import dev.quire.api.domain.PagingWork;
 
@@ -18,13 +19,20 @@ abstract class Batch {
   static final int DOMID_SELF = 0x7ff0;
 
   private final PvVcpu vcpu;
-  private final int requestLongs;
+  private final boolean ofWords;
+  private final int requestBytes;
   private final long[] request;
 
-  Batch(PvVcpu vcpu, int requestLongs) {
+  /**
+   * Requests of so many fields.
+   *
+   * @param ofWords whether a field has 4 bytes instead of 8
+   */
+  Batch(PvVcpu vcpu, int fields, boolean ofWords) {
     this.vcpu = vcpu;
-    this.requestLongs = requestLongs;
-    request = new long[requestLongs];
+    this.ofWords = ofWords;
+    requestBytes = fields * (ofWords ? Integer.BYTES : Long.BYTES);
+    request = new long[fields];
   }
 
   PvVcpu vcpu() {
@@ -58,7 +66,7 @@ abstract class Batch {
     long done = (count & PREEMPTED) == 0 ? 0 : doneBefore(call.argument(2));
     count &= ~PREEMPTED;
     work.forgetReason();
-    Errno result = GuestCopy.isGuests(Addresses.gva(list)) ? begin(foreign) : Errno.EFAULT;
+    Errno result = vcpu.copy().isGuests(Addresses.gva(list)) ? begin(foreign) : Errno.EFAULT;
     if (!result.isOk()) {
       return vcpu.answer(result);
     }
@@ -70,10 +78,7 @@ abstract class Batch {
     tell(call.argument(2), done + at);
     if (result == Errno.ERESTART) {
       return call.again(
-          list + (long) at * requestLongs * Long.BYTES,
-          count - at | PREEMPTED,
-          call.argument(2),
-          foreign);
+          list + (long) at * requestBytes, count - at | PREEMPTED, call.argument(2), foreign);
     }
     long answer = vcpu.answer(result);
     return work.hasDeferred() ? call.again(0, PREEMPTED, 0, answer) : answer;
@@ -81,8 +86,12 @@ abstract class Batch {
 
   private Errno one(long list, int at) {
     vcpu.work().forgetReason();
-    long from = list + (long) at * requestLongs * Long.BYTES;
-    if (!vcpu.copy().read(Addresses.gva(from), requestLongs, request)) {
+    @Gva long from = Addresses.gva(list + (long) at * requestBytes);
+    boolean read =
+        ofWords
+            ? vcpu.copy().readWords(from, request.length, request)
+            : vcpu.copy().read(from, request.length, request);
+    if (!read) {
       vcpu.work().because(PvRule.POINTER);
       return Errno.EFAULT;
     }

@@ -102,7 +102,7 @@ final class DescriptorTables {
   /** {@code MMUEXT_SET_LDT}. */
   Errno setLdt(@Gva long base, int entries) {
     boolean some = entries != 0;
-    boolean bad = some && (Addresses.pageOffset(base) != 0 || !GuestCopy.isGuests(base));
+    boolean bad = some && (Addresses.pageOffset(base) != 0 || !vcpu.copy().isGuests(base));
     if (Integer.compareUnsigned(entries, MOST_LOCAL) > 0 || bad) {
       return refuse(PvRule.ARGUMENT, Errno.EINVAL);
     }

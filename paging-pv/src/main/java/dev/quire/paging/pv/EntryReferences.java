@@ -23,8 +23,11 @@ final class EntryReferences {
   private final GuestPolicy policy;
   private final int owner;
   private final EntryMasks masks;
+  private final TableFormat format;
 
-  EntryReferences(FrameTable frames, GuestPolicy policy, int owner, EntryMasks masks) {
+  EntryReferences(
+      FrameTable frames, GuestPolicy policy, int owner, EntryMasks masks, TableFormat format) {
+    this.format = format;
     this.frames = frames;
     this.policy = policy;
     this.owner = owner;
@@ -33,6 +36,15 @@ final class EntryReferences {
 
   EntryMasks masks() {
     return masks;
+  }
+
+  TableFormat format() {
+    return format;
+  }
+
+  /** Bits that a present entry must not have. */
+  long disallowed(int level) {
+    return format.disallowed(level, masks, policy.controlsMemoryTypes());
   }
 
   GuestPolicy policy() {
@@ -48,7 +60,7 @@ final class EntryReferences {
    * @return bits of the entry to be turned round, or {@link #refusal} of the reason
    */
   int getLevel1(long entry, int pageOwner, PagingWork work) {
-    if ((entry & masks.disallowed(1, policy.controlsMemoryTypes())) != 0) {
+    if ((entry & disallowed(1)) != 0) {
       work.because(PvRule.FLAGS);
       return refused(Errno.EINVAL);
     }
@@ -147,28 +159,39 @@ final class EntryReferences {
   /**
    * Takes what a present entry of level 2 to 4 stands for.
    *
+   * @param slot of it in its table
    * @param table the table that it is in
    * @param partial the entry holds a general reference and a partial table already
    * @param keep whether the entry holds on to a table that becomes partial now; otherwise the
    *     caller asks again from the beginning
    */
   Errno getUpper(
-      int level, long entry, @Mfn long table, boolean partial, boolean keep, PagingWork work) {
-    if ((entry & masks.disallowed(level, false)) != 0) {
+      int level,
+      int slot,
+      long entry,
+      @Mfn long table,
+      boolean partial,
+      boolean keep,
+      PagingWork work) {
+    if ((entry & disallowed(level)) != 0) {
       work.because(PvRule.FLAGS);
       return Errno.EINVAL;
     }
     @Mfn long mfn = EntryRules.target(entry);
-    long type = FrameWords.of(FrameType.table(level - 1));
+    long type = format.childType(level, slot);
     Errno result = getFrameAndType(mfn, type, partial, keep, work);
-    return result == Errno.EINVAL && mfn < frames.end() && isLinear(entry, mfn, table, work)
+    boolean mayBeLinear = format == TableFormat.LONG || level < format.top(); // XSA-185
+    return result == Errno.EINVAL
+            && mayBeLinear
+            && mfn < frames.end()
+            && isLinear(entry, mfn, table, work)
         ? Errno.OK
         : result;
   }
 
   private boolean isLinear(long entry, @Mfn long mfn, @Mfn long table, PagingWork work) {
-    long type = frames.typeWord(table) & FrameWords.TYPE;
-    if (mfn != table && (frames.typeWord(mfn) & FrameWords.TYPE) != type) {
+    long difference = frames.typeWord(table) ^ frames.typeWord(mfn);
+    if (mfn != table && (difference & (FrameWords.TYPE | FrameWords.PAE_XEN_L2)) != 0) {
       return false;
     }
     boolean writable = EntryRules.isWritable(entry);

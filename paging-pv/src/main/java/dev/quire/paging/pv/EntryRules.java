@@ -48,11 +48,6 @@ final class EntryRules {
     return Addresses.mfn((entry & PageEntry.FRAME) >>> Addresses.PAGE_SHIFT);
   }
 
-  /** Whether a slot is the guest's to fill. */
-  static boolean isGuestSlot(int level, int slot) {
-    return level != 4 || slot < FIRST_XEN_SLOT || slot > LAST_XEN_SLOT;
-  }
-
   /** A present entry as the hardware is to see it. */
   static long adjusted(long entry, int level) {
     if (!isPresent(entry)) {

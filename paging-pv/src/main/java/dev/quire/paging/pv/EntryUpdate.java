@@ -28,6 +28,8 @@ final class EntryUpdate {
   private final EntryReferences entries;
   private final TerminalFaults faults;
   private final EntryMasks masks;
+  private final TableFormat format;
+  private final int slots;
   private final int owner;
 
   EntryUpdate(
@@ -36,13 +38,16 @@ final class EntryUpdate {
       GuestWrites writes,
       EntryReferences entries,
       TerminalFaults faults,
-      int owner) {
+      int owner,
+      int slots) {
     this.frames = frames;
     this.memory = memory;
     this.writes = writes;
     this.entries = entries;
     this.faults = faults;
     masks = entries.masks();
+    format = entries.format();
+    this.slots = slots;
     this.owner = owner;
   }
 
@@ -143,7 +148,7 @@ final class EntryUpdate {
       if (EntryReferences.isRefused(flip)) {
         return EntryReferences.refusal(flip);
       }
-      made = EntryRules.adjusted(value ^ flip, 1);
+      made = format.adjusted(value ^ flip, 1);
     } else if (faults.mustWait(value, 1, work)) {
       return Errno.ERESTART;
     }
@@ -213,19 +218,19 @@ final class EntryUpdate {
       long replaced = write(pointer, old, value, preserve);
       return finishLevel1(replaced == old, old, value, work);
     }
-    if ((value & masks.disallowed(1, entries.policy().controlsMemoryTypes())) != 0) {
+    if ((value & entries.disallowed(1)) != 0) {
       work.because(PvRule.FLAGS);
       return Errno.EINVAL;
     }
     if (isUncounted(old, value)) {
-      long adjusted = EntryRules.adjusted(value, 1);
+      long adjusted = format.adjusted(value, 1);
       return written(write(pointer, old, adjusted, preserve) == old, Errno.EBUSY, work);
     }
     int flip = entries.getLevel1(value, pageOwner, work);
     if (EntryReferences.isRefused(flip)) {
       return EntryReferences.refusal(flip);
     }
-    long adjusted = EntryRules.adjusted(value ^ flip, 1);
+    long adjusted = format.adjusted(value ^ flip, 1);
     return finishLevel1(write(pointer, old, adjusted, preserve) == old, old, adjusted, work);
   }
 
@@ -243,32 +248,45 @@ final class EntryUpdate {
       long value,
       boolean preserve,
       PagingWork work) {
-    if (!EntryRules.isGuestSlot(level, slot)) {
+    Errno closed = isClosed(level, frames.typeWord(table), slot);
+    if (!closed.isOk()) {
       work.because(PvRule.HYPERVISOR_SLOT);
-      return Errno.EINVAL;
+      return closed;
     }
     long old = memory.load(pointer, Long.BYTES);
     Errno failure = level > 2 ? Errno.EFAULT : Errno.EBUSY;
     if (EntryRules.isPresent(value)) {
-      if ((value & masks.disallowed(level, false)) != 0) {
+      if ((value & entries.disallowed(level)) != 0) {
         work.because(PvRule.FLAGS);
         return Errno.EINVAL;
       }
       if (isUncounted(old, value)) {
-        long adjusted = EntryRules.adjusted(value, level);
+        long adjusted = format.adjusted(value, level);
         return written(write(pointer, old, adjusted, preserve) == old, failure, work);
       }
-      Errno taken = entries.getUpper(level, value, table, false, false, work);
+      Errno taken = entries.getUpper(level, slot, value, table, false, false, work);
       if (!taken.isOk()) {
         return taken;
       }
     } else if (faults.mustWait(value, level, work)) {
       return Errno.ERESTART;
     }
-    long adjusted = EntryRules.adjusted(value, level);
+    long adjusted = format.adjusted(value, level);
     boolean written = write(pointer, old, adjusted, preserve) == old;
     entries.deferUpper(written ? old : adjusted, table, work);
     return written(written, failure, work);
+  }
+
+  /**
+   * Slots of the hypervisor's are closed, and the entry of a PAE guest's root that leads to them:
+   * its mappings would have to be valid all the time.
+   */
+  private Errno isClosed(int level, long type, int slot) {
+    boolean last = format == TableFormat.PAE && level == format.top();
+    boolean open = !(last && slot >= TableFormat.LAST_ROOT_SLOT);
+    return open && format.isGuestSlot(type, slot, slots)
+        ? Errno.OK
+        : level == 2 ? Errno.EPERM : Errno.EINVAL;
   }
 
   private static Errno written(boolean done, Errno otherwise, PagingWork work) {

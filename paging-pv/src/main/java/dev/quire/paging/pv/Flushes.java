@@ -29,7 +29,7 @@ final class Flushes {
 
   /** An address that is not the guest's is ignored, as INVLPG does. */
   Errno local(@Gva long linear) {
-    if (GuestCopy.isGuests(linear)) {
+    if (vcpu.copy().isGuests(linear)) {
       host.flushLinear(vcpu.number(), linear);
     }
     return Errno.OK;
@@ -41,7 +41,7 @@ final class Flushes {
   }
 
   Errno all(@Gva long linear) {
-    if (GuestCopy.isGuests(linear)) {
+    if (vcpu.copy().isGuests(linear)) {
       host.flushLinearAll(linear);
     }
     return Errno.OK;
@@ -69,7 +69,7 @@ final class Flushes {
       return Errno.EFAULT;
     }
     for (int at = mask.nextSetBit(0); at >= 0; at = mask.nextSetBit(at + 1)) {
-      if (GuestCopy.isGuests(linear)) {
+      if (vcpu.copy().isGuests(linear)) {
         host.flushLinear(at, linear);
       }
     }

@@ -31,7 +31,11 @@ final class GrantMappings {
    */
   GrantStatus create(long address, @Mfn long frame, int flags) {
     @Maddr long slot = slot(address, flags);
-    long made = EntryRules.adjusted(Addresses.mfnToMaddr(frame) | GrantFlags.entry(flags), 1);
+    long made =
+        vcpu.domain()
+            .tables()
+            .format()
+            .adjusted(Addresses.mfnToMaddr(frame) | GrantFlags.entry(flags), 1);
     if (slot == FrameMapper.NONE || !exchange(slot, 0, 0, made)) {
       return GrantStatus.GENERAL_ERROR;
     }

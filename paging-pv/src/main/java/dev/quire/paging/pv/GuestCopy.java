@@ -17,9 +17,7 @@ import dev.quire.api.x86.Translation;
 final class GuestCopy {
   private static final long LOWER_END = 1L << 47;
 
-  /** Where the guest's part begins again ({@code HYPERVISOR_VIRT_END}). */
-  private static final long UPPER_START = 0xffff880000000000L;
-
+  private static final long LOW_WORD = 0xffffffffL;
   private static final long READ = Access.of(0, false, false);
   private static final long WRITE = Access.of(Access.WRITE, false, false);
   private static final long FAILED = -1;
@@ -27,16 +25,18 @@ final class GuestCopy {
   private final Vcpu vcpu;
   private final PhysicalMemory memory;
   private final GuestWrites writes;
+  private final TableFormat format;
 
-  GuestCopy(Vcpu vcpu, GuestWrites writes) {
+  GuestCopy(Vcpu vcpu, GuestWrites writes, TableFormat format) {
+    this.format = format;
     this.vcpu = vcpu;
     this.writes = writes;
     memory = vcpu.domain().machine().memory();
   }
 
   /** Whether an address is canonical and the guest's ({@code __addr_ok}). */
-  static boolean isGuests(@Gva long linear) {
-    return linear >= 0 ? linear < LOWER_END : linear >= UPPER_START;
+  boolean isGuests(@Gva long linear) {
+    return format.isGuests(linear);
   }
 
   /**
@@ -75,6 +75,23 @@ final class GuestCopy {
       } else if (!readAcross(at, into, i)) {
         return false;
       }
+    }
+    return true;
+  }
+
+  /**
+   * Reads 4-byte words.
+   *
+   * @return false if one cannot be read; then what is in {@code into} means nothing
+   */
+  boolean readWords(@Gva long from, int count, long[] into) {
+    for (int i = 0; i < count; i++) {
+      @Gva long at = Addresses.advance(from, (long) i * Integer.BYTES);
+      long place = (at & 3) == 0 ? reach(at, READ) : FAILED; // guests align them
+      if (place == FAILED) {
+        return false;
+      }
+      into[i] = memory.load(Addresses.maddr(place), Integer.BYTES) & LOW_WORD;
     }
     return true;
   }

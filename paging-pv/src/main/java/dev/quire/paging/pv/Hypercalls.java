@@ -5,8 +5,10 @@ import dev.quire.api.address.Addresses;
 import dev.quire.api.domain.Errno;
 import dev.quire.api.hw.OperationBlock;
 import dev.quire.api.paging.Resolution;
+import java.util.EnumSet;
 import java.util.HashMap;
 import java.util.Map;
+import java.util.Set;
 
 /**
  * The hypercalls of one vCPU, by their numbers (public/xen.h): those that concern pagetables. Any
@@ -47,6 +49,15 @@ final class Hypercalls {
     }
   }
 
+  /** Those that there are for 32-bit guests too. */
+  private static final Set<CallNumber> COMPAT =
+      EnumSet.of(
+          CallNumber.MMU_UPDATE,
+          CallNumber.MMUEXT_OP,
+          CallNumber.UPDATE_VA_MAPPING,
+          CallNumber.UPDATE_VA_MAPPING_OTHERDOMAIN,
+          CallNumber.VM_ASSIST);
+
   private static final int RETURN_FRAME_LONGS = 9;
   private static final int RETURN_CS = 5;
 
@@ -61,8 +72,12 @@ final class Hypercalls {
   private final long[] frame = new long[RETURN_FRAME_LONGS];
   private boolean inMulticall;
 
+  /** The bits that an argument has. */
+  private final long arguments;
+
   Hypercalls(PvVcpu vcpu) {
     this.vcpu = vcpu;
+    arguments = vcpu.domain().isCompat() ? 0xffffffffL : -1;
     mmuUpdate = new MmuUpdate(vcpu);
     mmuExtended = new MmuExtended(vcpu);
     vaMapping = new VaMapping(vcpu);
@@ -77,7 +92,7 @@ final class Hypercalls {
     vcpu.beginCall();
     call.set(block.operands()[at]);
     for (int i = 0; i < OperationBlock.ARGUMENTS; i++) {
-      call.argument(i, block.argument(at, i));
+      call.argument(i, block.argument(at, i) & arguments);
     }
     inMulticall = false;
     long answer = runOne(call);
@@ -98,15 +113,15 @@ final class Hypercalls {
   /** Makes one call, or a part of it. */
   long runOne(Call it) {
     CallNumber number = CallNumber.BY_NUMBER.get(it.number());
-    if (number == null) {
+    if (number == null || vcpu.domain().isCompat() && !COMPAT.contains(number)) {
       vcpu.work().because(PvRule.COMMAND);
       return vcpu.answer(Errno.ENOSYS);
     }
     return switch (number) {
       case MMU_UPDATE -> mmuUpdate.run(it);
       case MMUEXT_OP -> mmuExtended.run(it);
-      case UPDATE_VA_MAPPING -> vaMapping(it, Batch.DOMID_SELF);
-      case UPDATE_VA_MAPPING_OTHERDOMAIN -> vaMapping(it, (int) it.argument(3) & 0xffff);
+      case UPDATE_VA_MAPPING -> vaMapping(it, false);
+      case UPDATE_VA_MAPPING_OTHERDOMAIN -> vaMapping(it, true);
       case SET_GDT ->
           vcpu.answer(vcpu.descriptors().setGdt(Addresses.gva(it.argument(0)), it.argument(1)));
       case UPDATE_DESCRIPTOR ->
@@ -120,10 +135,14 @@ final class Hypercalls {
     };
   }
 
-  private long vaMapping(Call it, int frameOwner) {
+  /** A 32-bit guest's entry takes two arguments. */
+  private long vaMapping(Call it, boolean foreign) {
     vcpu.work().forgetReason();
-    Errno result =
-        vaMapping.run(Addresses.gva(it.argument(0)), it.argument(1), it.argument(2), frameOwner);
+    boolean halves = vcpu.domain().isCompat();
+    long entry = it.argument(1) | (halves ? it.argument(2) << Integer.SIZE : 0);
+    int next = halves ? 3 : 2;
+    int owner = foreign ? (int) it.argument(next + 1) & 0xffff : Batch.DOMID_SELF;
+    Errno result = vaMapping.run(Addresses.gva(it.argument(0)), entry, it.argument(next), owner);
     return result == Errno.ERESTART ? it.again() : vcpu.answer(result);
   }
 

@@ -33,7 +33,7 @@ final class MmuExtended extends Batch {
   private @Nullable PvDomain owner;
 
   MmuExtended(PvVcpu vcpu) {
-    super(vcpu, 3);
+    super(vcpu, 3, vcpu.domain().isCompat());
     domain = vcpu.domain();
   }
 
@@ -89,7 +89,10 @@ final class MmuExtended extends Batch {
     }
     return switch (command) {
       case NEW_BASEPTR -> vcpu().roots().newKernelRoot(Addresses.mfn(fields[1]));
-      case NEW_USER_BASEPTR -> vcpu().roots().newUserRoot(Addresses.mfn(fields[1]));
+      case NEW_USER_BASEPTR ->
+          domain.isCompat() // whose programs run on the kernel's root
+              ? refuse(PvRule.COMMAND, Errno.EINVAL)
+              : vcpu().roots().newUserRoot(Addresses.mfn(fields[1]));
       case SET_LDT -> vcpu().descriptors().setLdt(Addresses.gva(fields[1]), (int) fields[2]);
       case FLUSH_CACHE, FLUSH_CACHE_GLOBAL ->
           domain.host().policy().controlsMemoryTypes()

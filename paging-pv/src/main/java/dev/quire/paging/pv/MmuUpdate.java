@@ -29,7 +29,7 @@ final class MmuUpdate extends Batch {
   private boolean upperChanged;
 
   MmuUpdate(PvVcpu vcpu) {
-    super(vcpu, 2);
+    super(vcpu, 2, false);
     domain = vcpu.domain();
   }
 

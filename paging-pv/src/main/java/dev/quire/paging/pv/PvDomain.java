@@ -38,6 +38,11 @@ final class PvDomain implements InterfaceDomain {
   /** Of {@code vm_assist}: the types that 64-bit guests may ask for. */
   private static final long ASSISTS = 1L << WRITABLE_TABLES | 1L << 5 | 1L << M2P_STRICT;
 
+  /** Those that 32-bit guests may ask for. */
+  private static final long COMPAT_ASSISTS = 0x3f;
+
+  private static final int EXTENDED_CR3 = 3;
+
   /** {@code CONFIG_DOMU_MAX_ORDER} and {@code CONFIG_HWDOM_MAX_ORDER}. */
   private static final int GUEST_ORDER = 9;
 
@@ -65,7 +70,7 @@ final class PvDomain implements InterfaceDomain {
    * @param patience made for each vCPU: when its calls stop
    */
   PvDomain(DomainHost host, Supplier<Patience> patience) {
-    this(host, patience, EntryRules.SLOTS, GrantRules.XEN);
+    this(host, patience, EntryRules.SLOTS, GrantRules.XEN, TableFormat.LONG);
   }
 
   /**
@@ -73,7 +78,12 @@ final class PvDomain implements InterfaceDomain {
    *
    * @param slots entries of a table: a power of two
    */
-  PvDomain(DomainHost host, Supplier<Patience> patience, int slots, GrantRules grantRules) {
+  PvDomain(
+      DomainHost host,
+      Supplier<Patience> patience,
+      int slots,
+      GrantRules grantRules,
+      TableFormat format) {
     this.host = host;
     this.grantRules = grantRules;
     this.slots = slots;
@@ -86,6 +96,7 @@ final class PvDomain implements InterfaceDomain {
             domain.id(),
             slots,
             EntryMasks.XEN,
+            format,
             host);
     grants = new GrantTable(this, domain.machine().memory());
     vcpus = new PvVcpu[domain.vcpus()];
@@ -113,6 +124,11 @@ final class PvDomain implements InterfaceDomain {
 
   PvPagetables tables() {
     return tables;
+  }
+
+  /** Whether its kernel and programs run in compatibility mode: a 32-bit guest. */
+  boolean isCompat() {
+    return tables.format() == TableFormat.PAE;
   }
 
   PvVcpu vcpu(int number) {
@@ -198,7 +214,9 @@ final class PvDomain implements InterfaceDomain {
 
   Errno assist(long command, long type, PagingWork work) {
     work.forgetReason();
-    if (type < 0 || type >= Long.SIZE || (ASSISTS >>> type & 1) == 0) {
+    if (type < 0
+        || type >= Long.SIZE
+        || ((isCompat() ? COMPAT_ASSISTS : ASSISTS) >>> type & 1) == 0) {
       work.because(PvRule.ARGUMENT);
       return Errno.EINVAL;
     }
@@ -208,6 +226,9 @@ final class PvDomain implements InterfaceDomain {
     }
     synchronized (this) {
       assists = command == ENABLE ? assists | 1L << type : assists & ~(1L << type);
+    }
+    if (type == EXTENDED_CR3) {
+      tables.rootsAnywhere(command == ENABLE);
     }
     return Errno.OK;
   }
@@ -278,7 +299,7 @@ final class PvDomain implements InterfaceDomain {
   public void delivering(Vcpu vcpu) {
     Roots roots = vcpus[vcpu.number()].roots();
     ControlBlock control = vcpu.control();
-    if (roots.isInKernel()) {
+    if (roots.isInKernel() && !isCompat()) { // a 32-bit kernel has ring 1
       int code = control.exitErrorCode() & ~ErrorCode.U;
       control.exit(control.exitVector(), code, control.exitLinear(), control.exitFault());
     }
@@ -294,7 +315,7 @@ final class PvDomain implements InterfaceDomain {
 
   @Override
   public List<String> audit() {
-    Recount recount = new Recount(host.frames(), domain.machine().memory(), slots);
+    Recount recount = new Recount(host.frames(), domain.machine().memory(), slots, tables.format());
     GrantAudit mappings = new GrantAudit();
     List<GrantTable> tables = new ArrayList<>();
     for (InterfaceDomain peer : host.peers()) {

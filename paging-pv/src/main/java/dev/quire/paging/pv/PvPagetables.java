@@ -27,7 +27,7 @@ final class PvPagetables implements Pagetables {
 
   /** The tables of a domain; from now on its frames are validated by the rules of PV guests. */
   PvPagetables(FrameTable frames, PhysicalMemory memory, GuestPolicy policy, int owner) {
-    this(frames, memory, policy, owner, EntryRules.SLOTS, EntryMasks.XEN, null);
+    this(frames, memory, policy, owner, EntryRules.SLOTS, EntryMasks.XEN, TableFormat.LONG, null);
   }
 
   /**
@@ -42,14 +42,15 @@ final class PvPagetables implements Pagetables {
       int owner,
       int slots,
       EntryMasks masks,
+      TableFormat format,
       @Nullable DomainHost host) {
     this.frames = frames;
     this.memory = memory;
     this.owner = owner;
-    entries = new EntryReferences(frames, policy, owner, masks);
+    entries = new EntryReferences(frames, policy, owner, masks, format);
     writes = new GuestWrites(memory, host);
     TerminalFaults faults = new TerminalFaults(frames, host);
-    updates = new EntryUpdate(frames, memory, writes, entries, faults, owner);
+    updates = new EntryUpdate(frames, memory, writes, entries, faults, owner, slots);
     validator = new TableValidator(frames, memory, writes, entries, faults, owner, slots);
     frames.validator(owner, validator);
   }
@@ -62,6 +63,9 @@ final class PvPagetables implements Pagetables {
 
   @Override
   public Errno pin(@Mfn long mfn, int level, PagingWork work) {
+    if (level > format().top()) {
+      return Errno.OK; // a 32-bit guest has no such tables, and nothing happens
+    }
     if (!get(mfn, work)) {
       return Errno.EINVAL;
     }
@@ -153,6 +157,16 @@ final class PvPagetables implements Pagetables {
     }
     frames.put(mfn);
     return typed;
+  }
+
+  /** What the guest's tables look like. */
+  TableFormat format() {
+    return entries.format();
+  }
+
+  /** Whether a PAE guest's roots may lie above what 32 bits of CR3 reach. */
+  void rootsAnywhere(boolean may) {
+    validator.rootsAnywhere(may);
   }
 
   /** The references that entries stand for. */

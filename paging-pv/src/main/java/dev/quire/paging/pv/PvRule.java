@@ -85,7 +85,13 @@ enum PvRule {
   /** The other domain does not wait for a frame from this one. */
   GRANT_TRANSFER("transfer that nobody waits for", "gnttab_prepare_for_transfer"),
   /** An entry that is not present names memory, and the guest is not shadowed yet. */
-  TERMINAL_FAULT("absent entry that names memory", "pv_l1tf_check_l1e");
+  TERMINAL_FAULT("absent entry that names memory", "pv_l1tf_check_l1e"),
+  /** The root of a 32-bit guest lies where its CR3 does not reach. */
+  ROOT_TOO_HIGH("PAE root above 4 GiB", "pae_extended_cr3"),
+  /** The last entry of a 32-bit guest's root is empty. */
+  NO_LAST_TABLE("PAE root without its last table", "promote_l3_table"),
+  /** The last table of a 32-bit guest's root is another's too. */
+  SHARED_LAST_TABLE("PAE root whose last table is shared", "create_pae_xen_mappings");
 
   private final String title;
   private final String source;

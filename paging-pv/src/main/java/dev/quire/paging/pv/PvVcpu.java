@@ -16,8 +16,6 @@ import org.jspecify.annotations.Nullable;
 
 /** What the guest interface keeps for one vCPU. Used by the thread that runs it. */
 final class PvVcpu {
-  private static final int LEVELS = 4;
-
   private final PvDomain domain;
   private final Vcpu vcpu;
   private final Patience patience;
@@ -35,7 +33,7 @@ final class PvVcpu {
     this.vcpu = vcpu;
     this.patience = patience;
     work = new PagingWork(patience);
-    copy = new GuestCopy(vcpu, domain.tables().writes());
+    copy = new GuestCopy(vcpu, domain.tables().writes(), domain.tables().format());
     flushes = new Flushes(this);
     roots = new Roots(this);
     descriptors = new DescriptorTables(this);
@@ -128,11 +126,11 @@ final class PvVcpu {
   @Maddr
   long level1Slot(@Gva long linear) {
     @Mfn long table = roots.kernel();
-    if (!GuestCopy.isGuests(linear) || table == FrameMapper.NONE) {
+    if (!copy.isGuests(linear) || table == FrameMapper.NONE) {
       return Addresses.maddr(FrameMapper.NONE);
     }
     PhysicalMemory memory = vcpu.domain().machine().memory();
-    for (int level = LEVELS; level > 1; level--) {
+    for (int level = domain.tables().format().top(); level > 1; level--) {
       long entry = memory.frameToRead(table)[index(linear, level)];
       if ((entry & (PageEntry.P | PageEntry.PS)) != PageEntry.P) {
         return Addresses.maddr(FrameMapper.NONE);

@@ -22,11 +22,13 @@ final class Recount {
   private final FrameTable frames;
   private final PhysicalMemory memory;
   private final int slots;
+  private final TableFormat format;
   private final Map<Long, Long> types = new HashMap<>();
   private final Map<Long, Long> general = new HashMap<>();
   private final List<String> wrong = new ArrayList<>();
 
-  Recount(FrameTable frames, PhysicalMemory memory, int slots) {
+  Recount(FrameTable frames, PhysicalMemory memory, int slots, TableFormat format) {
+    this.format = format;
     this.frames = frames;
     this.memory = memory;
     this.slots = slots;
@@ -78,8 +80,8 @@ final class Recount {
     }
     int count = partial ? frames.validated(mfn) : slots;
     for (int slot = 0; slot < count; slot++) {
-      if (EntryRules.isGuestSlot(type.level(), slot)) {
-        entry(mfn, type.level(), memory.frameToRead(mfn)[slot]);
+      if (format.isGuestSlot(word, slot, slots)) {
+        entry(mfn, type.level(), slot, memory.frameToRead(mfn)[slot]);
       }
     }
     if (partial && frames.hasPartialChild(mfn)) {
@@ -87,7 +89,7 @@ final class Recount {
     }
   }
 
-  private void entry(@Mfn long table, int level, long entry) {
+  private void entry(@Mfn long table, int level, int slot, long entry) {
     @Mfn long target = EntryRules.target(entry);
     if (!EntryRules.isPresent(entry) || level > 1 && target == table || target >= frames.end()) {
       return;
@@ -97,14 +99,18 @@ final class Recount {
     }
     boolean counts = level > 1 || EntryRules.isWritable(entry);
     held(target, counts ? 1 : 0, 1);
-    FrameType wanted = level > 1 ? FrameType.table(level - 1) : FrameType.WRITABLE;
-    FrameType actual = FrameWords.type(frames.typeWord(target));
-    boolean linear = level > 1 && actual == FrameType.table(level);
+    long wanted = level > 1 ? format.childType(level, slot) : FrameWords.of(FrameType.WRITABLE);
+    long actual = frames.typeWord(target) & (FrameWords.TYPE | FrameWords.PAE_XEN_L2);
+    boolean linear = level > 1 && FrameWords.type(actual) == FrameType.table(level);
     if (counts && actual != wanted && !linear) {
       wrong.add(
           String.format(
               "frame 0x%x at level %d maps frame 0x%x as %s, which is %s",
-              table, level, target, wanted.title(), actual.title()));
+              table,
+              level,
+              target,
+              FrameWords.type(wanted).title(),
+              FrameWords.type(actual).title()));
     }
     if (linear && EntryRules.isWritable(entry)) {
       wrong.add(String.format("frame 0x%x contains its own level writable", table));

@@ -9,8 +9,11 @@ import dev.quire.api.domain.Errno;
 import dev.quire.api.domain.FrameTable;
 import dev.quire.api.domain.FrameType;
 import dev.quire.api.domain.FrameWords;
+import dev.quire.api.domain.PagingPool;
 import dev.quire.api.domain.PagingWork;
 import dev.quire.api.hw.FrameMapper;
+import dev.quire.api.paging.BackendUnavailableException;
+import dev.quire.api.x86.PageEntry;
 
 /**
  * The roots of one vCPU, and which of them the hardware has: that of the guest's kernel, and that
@@ -19,13 +22,22 @@ import dev.quire.api.hw.FrameMapper;
  */
 final class Roots {
   private static final @Mfn long NONE = Addresses.mfn(FrameMapper.NONE);
-  private static final long ROOT = FrameWords.of(FrameType.L4);
+
+  /** Of the entry that a 32-bit guest's root hangs below. */
+  private static final long COMPAT_ENTRY =
+      PageEntry.P | PageEntry.RW | PageEntry.US | PageEntry.A | PageEntry.D;
 
   private final PvVcpu vcpu;
   private final DomainHost host;
   private @Mfn long kernel = NONE;
   private @Mfn long user = NONE;
   private boolean inKernel = true;
+
+  /**
+   * The level-4 table of the hypervisor's that the hardware has of a 32-bit guest ({@code
+   * setup_compat_l4}).
+   */
+  private @Mfn long compat = NONE;
 
   Roots(PvVcpu vcpu) {
     this.vcpu = vcpu;
@@ -65,7 +77,25 @@ final class Roots {
   void adopt(@Mfn long root) {
     kernel = root;
     offerM2p(root);
-    vcpu.vcpu().registers().cr3 = Addresses.mfnToMaddr(root);
+    vcpu.vcpu().registers().cr3 = inHardware(root);
+  }
+
+  /** What the hardware's CR3 has to be. */
+  private @Maddr long inHardware(@Mfn long root) {
+    if (!vcpu.domain().isCompat()) {
+      return Addresses.mfnToMaddr(root);
+    }
+    PagingPool pool = host.domain().pool();
+    compat = compat == NONE ? pool.allocate() : compat;
+    if (compat == PagingPool.NONE) {
+      throw new BackendUnavailableException("no memory for a 32-bit guest's level-4 table");
+    }
+    @Maddr long slot = Addresses.mfnToMaddr(compat);
+    vcpu.domain()
+        .tables()
+        .writes()
+        .store(slot, Long.BYTES, Addresses.mfnToMaddr(root) | COMPAT_ENTRY);
+    return slot;
   }
 
   Errno newKernelRoot(@Mfn long root) {
@@ -150,11 +180,15 @@ final class Roots {
       user = NONE;
       done = give(old);
     }
+    if (done.isOk() && compat != NONE) {
+      host.domain().pool().free(compat);
+      compat = NONE;
+    }
     return done;
   }
 
   private void change(@Mfn long root) {
-    vcpu.vcpu().registers().cr3 = Addresses.mfnToMaddr(root);
+    vcpu.vcpu().registers().cr3 = inHardware(root);
     host.rootChanged(vcpu.number());
   }
 
@@ -166,7 +200,9 @@ final class Roots {
 
   private Errno take(@Mfn long root) {
     PagingWork work = vcpu.work();
-    Errno typed = vcpu.domain().tables().entries().getFrameAndType(root, ROOT, false, false, work);
+    PvPagetables tables = vcpu.domain().tables();
+    long type = FrameWords.of(FrameType.table(tables.format().top()));
+    Errno typed = tables.entries().getFrameAndType(root, type, false, false, work);
     return typed == Errno.EINTR ? Errno.ERESTART : typed;
   }
 
@@ -187,7 +223,7 @@ final class Roots {
 
   /** Kernels read the machine-to-physical table in slot 256, once they run on the table. */
   private void offerM2p(@Mfn long root) {
-    if (!vcpu.domain().hidesM2p()) {
+    if (!vcpu.domain().hidesM2p() && !vcpu.domain().isCompat()) {
       write256(root, host.machineToPhysicalEntry());
     }
   }

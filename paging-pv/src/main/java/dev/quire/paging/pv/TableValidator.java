@@ -21,6 +21,8 @@ final class TableValidator implements FrameTypeValidator {
   private static final long SELF =
       PageEntry.P | PageEntry.RW | PageEntry.A | PageEntry.D | PageEntry.NX;
 
+  private static final long FOUR_GIB = 1L << 32 - Addresses.PAGE_SHIFT;
+
   private final FrameTable frames;
   private final PhysicalMemory memory;
   private final GuestWrites writes;
@@ -28,6 +30,8 @@ final class TableValidator implements FrameTypeValidator {
   private final TerminalFaults faults;
   private final int owner;
   private final int slots;
+  private final TableFormat format;
+  private volatile boolean rootsAnywhere;
 
   /**
    * Validates frames of a domain.
@@ -49,6 +53,7 @@ final class TableValidator implements FrameTypeValidator {
     this.faults = faults;
     this.owner = owner;
     this.slots = slots;
+    format = entries.format();
   }
 
   @Override
@@ -57,7 +62,18 @@ final class TableValidator implements FrameTypeValidator {
     if (wanted == FrameType.SEG_DESC) {
       return descriptors(mfn, work);
     }
-    return wanted == FrameType.L1 ? promoteLevel1(mfn, work) : promote(mfn, wanted.level(), work);
+    if (wanted == FrameType.L1) {
+      return promoteLevel1(mfn, work);
+    }
+    if (format == TableFormat.PAE && wanted == FrameType.L3) {
+      return promoteRoot(mfn, type, work);
+    }
+    return promote(mfn, type, work);
+  }
+
+  /** Whether roots of a PAE guest may lie above 4 GiB. */
+  void rootsAnywhere(boolean may) {
+    rootsAnywhere = may;
   }
 
   @Override
@@ -68,7 +84,7 @@ final class TableValidator implements FrameTypeValidator {
       putLevel1(mfn, slots, work);
       return Errno.OK;
     }
-    return demote(mfn, level, work);
+    return demote(mfn, type, work);
   }
 
   private Errno descriptors(@Mfn long mfn, PagingWork work) {
@@ -102,7 +118,7 @@ final class TableValidator implements FrameTypeValidator {
         return EntryReferences.refusal(flip);
       }
       present++;
-      rewrite(mfn, slot, entry, EntryRules.adjusted(entry ^ flip, 1));
+      rewrite(mfn, slot, entry, format.adjusted(entry ^ flip, 1));
     }
     work.countValidated(present);
     return Errno.OK;
@@ -122,7 +138,48 @@ final class TableValidator implements FrameTypeValidator {
 
   // ---- levels 2 to 4 ----
 
-  private Errno promote(@Mfn long mfn, int level, PagingWork work) {
+  /**
+   * The root of a PAE guest. The hardware sees a whole table, of which the guest needs to fill the
+   * first four entries only; of those the last must be there, and its table nobody else's, since
+   * the hypervisor's mappings go into it ({@code create_pae_xen_mappings}).
+   */
+  private Errno promoteRoot(@Mfn long mfn, long type, PagingWork work) {
+    if (mfn >= FOUR_GIB && !rootsAnywhere) {
+      work.because(PvRule.ROOT_TOO_HIGH);
+      return Errno.ERANGE;
+    }
+    for (int slot = TableFormat.ROOT_SLOTS; slot < slots; slot++) {
+      rewrite(mfn, slot, read(mfn, slot), 0);
+    }
+    Errno result = promote(mfn, type, work);
+    if (!result.isOk()) {
+      return result;
+    }
+    @Mfn long last = EntryRules.target(read(mfn, TableFormat.LAST_ROOT_SLOT));
+    if (FrameWords.typeCount(frames.typeWord(last)) == 1) {
+      return result;
+    }
+    work.because(PvRule.SHARED_LAST_TABLE);
+    unadjust(mfn, slots);
+    frames.progress(mfn, slots, false);
+    work.defer(mfn, Addresses.mfn(FrameTable.NO_PARENT), true);
+    return Errno.EINVAL;
+  }
+
+  /** The entry that leads to the hypervisor's slots; others may be empty. */
+  private boolean mustBeThere(int level, int slot) {
+    return format == TableFormat.PAE && level == 3 && slot == TableFormat.LAST_ROOT_SLOT;
+  }
+
+  private void unadjust(@Mfn long mfn, int count) {
+    for (int slot = count - 1; slot >= 0; slot--) {
+      long entry = read(mfn, slot);
+      rewrite(mfn, slot, entry, format.unadjusted(entry, format.top()));
+    }
+  }
+
+  private Errno promote(@Mfn long mfn, long type, PagingWork work) {
+    int level = FrameWords.type(type).level();
     int first = frames.validated(mfn);
     boolean partial = frames.hasPartialChild(mfn);
     for (int slot = first; slot < slots; slot++, partial = false) {
@@ -130,28 +187,49 @@ final class TableValidator implements FrameTypeValidator {
       long entry = read(mfn, slot);
       if (slot > first && work.mustYield()) {
         result = Errno.EINTR;
-      } else if (EntryRules.isGuestSlot(level, slot) && EntryRules.isPresent(entry)) {
-        result = entries.getUpper(level, entry, mfn, partial, level > 2, work);
-      } else if (EntryRules.isGuestSlot(level, slot) && faults.mustWait(entry, level, work)) {
-        result = Errno.EINTR;
-      } else {
-        continue;
+      } else if (format.isGuestSlot(type, slot, slots)) {
+        result = take(mfn, level, slot, entry, partial, work);
       }
       if (!result.isOk()) {
-        return stopped(mfn, slot, result, partial, entry, work);
+        return stopped(mfn, level, slot, result, partial, entry, work);
       }
-      work.countValidated(1);
-      rewrite(mfn, slot, entry, EntryRules.adjusted(entry, level));
+      if (EntryRules.isPresent(entry) && format.isGuestSlot(type, slot, slots)) {
+        work.countValidated(1);
+        rewrite(mfn, slot, entry, format.adjusted(entry, level));
+      }
     }
     if (level == 4 && slots > EntryRules.LAST_XEN_SLOT) {
       installXenSlots(mfn);
     }
+    if ((type & FrameWords.PAE_XEN_L2) != 0) {
+      for (int slot = TableFormat.firstXenSlot(slots); slot < slots; slot++) {
+        write(mfn, slot, entries.policy().hypervisorSlot(slot)); // init_xen_pae_l2_slots
+      }
+    }
     return Errno.OK;
+  }
+
+  private Errno take(
+      @Mfn long mfn, int level, int slot, long entry, boolean partial, PagingWork work) {
+    if (EntryRules.isPresent(entry)) {
+      return entries.getUpper(level, slot, entry, mfn, partial, level > 2, work);
+    }
+    if (mustBeThere(level, slot)) {
+      work.because(PvRule.NO_LAST_TABLE);
+      return Errno.EINVAL;
+    }
+    return faults.mustWait(entry, level, work) ? Errno.EINTR : Errno.OK;
   }
 
   /** Promotion stopped at a slot: notes how far it came, so that it can go on or be undone. */
   private Errno stopped(
-      @Mfn long mfn, int slot, Errno result, boolean partial, long entry, PagingWork work) {
+      @Mfn long mfn,
+      int level,
+      int slot,
+      Errno result,
+      boolean partial,
+      long entry,
+      PagingWork work) {
     if (result == Errno.ERESTART) {
       frames.progress(mfn, slot, true);
       return result;
@@ -163,6 +241,9 @@ final class TableValidator implements FrameTypeValidator {
       frames.progress(mfn, slot, partial);
       return Errno.ERESTART;
     }
+    if (level == 3) {
+      unadjust(mfn, slot);
+    }
     boolean childDeferred = work.hasDeferred(EntryRules.target(entry));
     if (childDeferred) {
       work.undefer(); // this table holds it from now on
@@ -172,17 +253,19 @@ final class TableValidator implements FrameTypeValidator {
     return result;
   }
 
-  private Errno demote(@Mfn long mfn, int level, PagingWork work) {
+  private Errno demote(@Mfn long mfn, long type, PagingWork work) {
+    int level = FrameWords.type(type).level();
     boolean partial = frames.hasPartialChild(mfn);
     int slot = Math.min(frames.validated(mfn), slots) - (partial ? 0 : 1);
     while (true) {
       long entry = read(mfn, slot);
-      if (EntryRules.isGuestSlot(level, slot) && EntryRules.isPresent(entry)) {
+      if (format.isGuestSlot(type, slot, slots) && EntryRules.isPresent(entry)) {
         Errno result = entries.putUpper(entry, mfn, partial, work);
         if (!result.isOk()) {
           return undoingStopped(mfn, slot, result, partial);
         }
         work.countGivenBack(1);
+        rewrite(mfn, slot, entry, format.unadjusted(entry, level));
       }
       partial = false;
       if (slot-- == 0) {

@@ -78,7 +78,13 @@ final class WritableTables {
     EntryUpdate updates = vcpu.domain().tables().updates();
     if (!exchange) {
       long value = around | block.operands()[at] << shift & mask;
-      return updates.emulate(entry, false, 0, value, vcpu.work()).isOk();
+      Errno done = updates.emulate(entry, false, 0, value, vcpu.work());
+      boolean upperHalf = vcpu.domain().isCompat() && bytes == Integer.BYTES && shift != 0;
+      if (done == Errno.OK || done == Errno.ERESTART || !upperHalf) {
+        return done.isOk();
+      }
+      // the lower half is likely to follow: until then the entry is not present
+      return updates.emulate(entry, false, 0, value & ~PageEntry.P, vcpu.work()).isOk();
     }
     long expected = around | block.operands()[at] << shift & mask;
     long value = around | block.results()[at] << shift & mask;

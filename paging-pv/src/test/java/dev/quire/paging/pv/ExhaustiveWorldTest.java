@@ -77,6 +77,43 @@ class ExhaustiveWorldTest {
           update(1, 3, entry(2, RW)),
           new SmallOperation(0, Kind.MMUEXT, 1, 1, 0, 0, 0));
 
+  /** A 32-bit guest's tree: frame 2 is the root, whose last entry leads to frame 1; loaded. */
+  private static final List<SmallOperation> PAE_TREE =
+      List.of(
+          update(0, 0, entry(4, RW)),
+          update(1, 0, entry(0, RW)),
+          update(2, 3, entry(1, RW)),
+          extended(0, 2, 2),
+          extended(0, 5, 2));
+
+  /** The same not loaded, and a second root in frame 3 that wants the same last table. */
+  private static final List<SmallOperation> PAE_SHARED =
+      List.of(
+          update(1, 0, entry(0, RW)),
+          update(2, 3, entry(1, RW)),
+          update(3, 0, entry(4, RW)),
+          update(3, 3, entry(1, RW)),
+          extended(0, 2, 2),
+          new SmallOperation(1, Kind.MMUEXT, 2, 3, 0, 0, 0));
+
+  @Test
+  void everyStateOfA32BitGuestWithinTwoOperationsIsSound() {
+    Exploration exploration = new Exploration(true, ALL, false, TableFormat.PAE);
+    assertThat(exploration.find(PAE_TREE, 2)).isEmpty();
+    exploration.print("of a 32-bit guest, sequences of 2 from 1 beginning");
+    assertThat(exploration.states).isGreaterThan(1000);
+  }
+
+  @Test
+  @Tag("long")
+  void everyStateOfA32BitGuestWithinThreeOperationsIsSound() {
+    Exploration exploration = new Exploration(true, ALL, false, TableFormat.PAE);
+    for (List<SmallOperation> beginning : List.of(UNTOUCHED, PAE_TREE, PAE_SHARED)) {
+      assertThat(exploration.find(beginning, 3)).isEmpty();
+    }
+    exploration.print("of a 32-bit guest, sequences of 3 from 3 beginnings");
+  }
+
   @Test
   void everyStateWithinTwoOperationsIsSound() {
     everyStateIsSound(2, List.of(TREE, PARTIAL));
@@ -128,10 +165,17 @@ class ExhaustiveWorldTest {
     private final boolean sound;
     private final List<SmallOperation> operations;
     private final boolean grants;
+    private final TableFormat format;
     private long states;
     private long transitions;
 
     Exploration(boolean sound, List<SmallOperation> operations, boolean grants) {
+      this(sound, operations, grants, TableFormat.LONG);
+    }
+
+    Exploration(
+        boolean sound, List<SmallOperation> operations, boolean grants, TableFormat format) {
+      this.format = format;
       this.sound = sound;
       this.operations = operations;
       this.grants = grants;
@@ -145,7 +189,7 @@ class ExhaustiveWorldTest {
 
     /** The first way to an unsound state; empty if there is none within the bound. */
     String find(List<SmallOperation> beginning, int bound) {
-      Set<SmallHost.Signature> seen = new HashSet<>();
+      Set<Signature> seen = new HashSet<>();
       Deque<Path> open = new ArrayDeque<>();
       open.add(new Path(null, 0, null));
       while (!open.isEmpty()) {
@@ -173,7 +217,7 @@ class ExhaustiveWorldTest {
     }
 
     private SmallHost world(List<SmallOperation> beginning, List<SmallOperation> way) {
-      SmallHost world = new SmallHost(FRAMES, sound, grants);
+      SmallHost world = new SmallHost(FRAMES, sound, grants, format);
       beginning.forEach(world::perform);
       way.forEach(world::perform);
       return world;

@@ -230,7 +230,7 @@ final class PvGuest {
     long root = bootTable(4);
     for (int slot = 0; slot < 512; slot++) {
       long entry = load(0, va(root, slot));
-      if (EntryRules.isGuestSlot(4, slot) && entry != 0) {
+      if (TableFormat.LONG.isGuestSlot(FrameWords.of(FrameType.L4), slot, 512) && entry != 0) {
         assertThat(store(0, va(to, slot), entry)).isEqualTo(RunResult.DONE);
       }
     }

@@ -144,7 +144,8 @@ final class PvHost {
 
     @Override
     public InterfaceDomain take(DomainHost host) {
-      PvDomain domain = new PvDomain(seen.apply(host), patience, EntryRules.SLOTS, rules);
+      PvDomain domain =
+          new PvDomain(seen.apply(host), patience, EntryRules.SLOTS, rules, TableFormat.LONG);
       new DomainBuilder(domain).build();
       return domain;
     }

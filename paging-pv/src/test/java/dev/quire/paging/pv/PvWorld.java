@@ -24,6 +24,10 @@ import java.util.function.BooleanSupplier;
 final class PvWorld {
   static final int GUEST = 1;
   static final int OTHER = 2;
+
+  /** The first frame that 32 bits of address do not reach. */
+  static final int FOUR_GIB = 1 << 20;
+
   static final long RO = PageEntry.P | PageEntry.US;
   static final long RW = RO | PageEntry.RW;
 
@@ -42,7 +46,18 @@ final class PvWorld {
 
   /** Frames 0 to {@code count} - 1 are the domain's; tables have {@code slots} entries. */
   PvWorld(int count, int slots, GuestPolicy policy, BooleanSupplier yields) {
-    this(count, slots, policy, yields, EntryMasks.XEN, detached(count));
+    this(count, slots, policy, yields, EntryMasks.XEN, TableFormat.LONG, detached(count));
+  }
+
+  /** The same of a 32-bit guest's. */
+  static PvWorld pae(int count, int slots, BooleanSupplier yields) {
+    return pae(count, slots, yields, detached(count));
+  }
+
+  /** The same with a frame table of one's own. */
+  static PvWorld pae(int count, int slots, BooleanSupplier yields, FrameTable frames) {
+    return new PvWorld(
+        count, slots, GuestPolicy.PLAIN, yields, EntryMasks.XEN, TableFormat.PAE, frames);
   }
 
   /** The same with masks and a frame table of one's own. */
@@ -53,9 +68,20 @@ final class PvWorld {
       BooleanSupplier yields,
       EntryMasks masks,
       FrameTable frames) {
+    this(count, slots, policy, yields, masks, TableFormat.LONG, frames);
+  }
+
+  private PvWorld(
+      int count,
+      int slots,
+      GuestPolicy policy,
+      BooleanSupplier yields,
+      EntryMasks masks,
+      TableFormat format,
+      FrameTable frames) {
     this.slots = slots;
     this.frames = frames;
-    tables = new PvPagetables(frames, memory, policy, GUEST, slots, masks, null);
+    tables = new PvPagetables(frames, memory, policy, GUEST, slots, masks, format, null);
     work = new PagingWork(yields);
     other = new PagingWork(yields);
     for (int mfn = 0; mfn < count; mfn++) {
@@ -118,7 +144,7 @@ final class PvWorld {
   }
 
   List<String> audit() {
-    Recount recount = new Recount(frames, memory, slots);
+    Recount recount = new Recount(frames, memory, slots, tables.format());
     for (PagingWork vcpu : List.of(work, other)) {
       vcpu.forEachDeferred(
           (@Mfn long mfn, boolean partial) -> recount.held(mfn, partial ? 0 : 1, 1));

@@ -9,6 +9,7 @@ import dev.quire.api.domain.FrameTable;
 import dev.quire.api.domain.FrameType;
 import dev.quire.api.domain.FrameWords;
 import dev.quire.api.domain.GuestPolicy;
+import dev.quire.api.domain.PagingPool;
 import dev.quire.api.domain.Vcpu;
 import dev.quire.api.hw.FrameMapper;
 import dev.quire.api.hw.Machine;
@@ -51,6 +52,13 @@ final class SmallHost {
   private static final Machine MACHINE =
       Seam.between(Machine.class, null, (name, none, call) -> MEMORY);
 
+  /** Tables of the hypervisor's, one for each vCPU at most, are no part of the world either. */
+  private static final PagingPool POOL =
+      Seam.between(
+          PagingPool.class,
+          null,
+          (method, none, call) -> method.equals("allocate") ? (Object) (REQUESTS + 1) : null);
+
   private final int count;
   private final FlushClock clock = new FlushClock(VCPUS);
 
@@ -79,6 +87,11 @@ final class SmallHost {
    * @param grants whether the domain grants each frame to itself, by its number
    */
   SmallHost(int count, boolean flushesTypes, boolean grants) {
+    this(count, flushesTypes, grants, TableFormat.LONG);
+  }
+
+  /** The same with tables of another kind. */
+  SmallHost(int count, boolean flushesTypes, boolean grants, TableFormat format) {
     this.count = count;
     this.grants = grants;
     this.flushesTypes = flushesTypes;
@@ -101,7 +114,7 @@ final class SmallHost {
     DomainHost host =
         Seam.between(
             DomainHost.class, null, (method, arguments, call) -> host(domain, method, arguments));
-    pv = new PvDomain(host, Injected::new, SLOTS, GrantRules.XEN);
+    pv = new PvDomain(host, Injected::new, SLOTS, GrantRules.XEN, format);
     if (grants) {
       grantAll();
     }
@@ -151,6 +164,7 @@ final class SmallHost {
       case "vcpu" -> vcpus[(Integer) arguments[0]];
       case "machine" -> MACHINE;
       case "crashReason" -> null;
+      case "pool" -> POOL;
       default -> throw new IllegalStateException(method);
     };
   }
@@ -277,7 +291,11 @@ final class SmallHost {
         block.hypercall(1, list, 1, 0, Batch.DOMID_SELF, 0);
       }
       case MMUEXT -> {
-        request(it.vcpu(), it.command(), it.frame(), it.value());
+        if (pv.isCompat()) {
+          words(it.vcpu(), it.command(), it.frame(), (int) it.value());
+        } else {
+          request(it.vcpu(), it.command(), it.frame(), it.value());
+        }
         block.hypercall(26, list, 1, 0, Batch.DOMID_SELF, 0);
       }
       case GRANT_MAP -> {
@@ -304,6 +322,13 @@ final class SmallHost {
     MEMORY.store(Addresses.maddr(at), 8, first);
     MEMORY.store(Addresses.maddr(at + 8), 8, second);
     MEMORY.store(Addresses.maddr(at + 16), 8, third);
+  }
+
+  private void words(int vcpu, int... words) {
+    long at = REQUESTS << Addresses.PAGE_SHIFT | (long) vcpu * 64;
+    for (int i = 0; i < words.length; i++) {
+      MEMORY.store(Addresses.maddr(at + 4L * i), Integer.BYTES, words[i]);
+    }
   }
 
   private boolean run(int vcpu, OperationBlock block) {
@@ -368,26 +393,5 @@ final class SmallHost {
       signature.add(-1);
     }
     return signature;
-  }
-
-  /** 128 bits of a state. */
-  static final class Signature {
-    private long first = 0x9e3779b97f4a7c15L;
-    private long second = 0xc2b2ae3d27d4eb4fL;
-
-    void add(long word) {
-      first = Long.rotateLeft(first ^ word * 0x87c37b91114253d5L, 31) * 0x4cf5ad432745937fL;
-      second = Long.rotateLeft(second + word * 0x52dce729L, 27) * 0x9fb21c651e98df25L ^ first;
-    }
-
-    @Override
-    public boolean equals(Object other) {
-      return other instanceof Signature it && it.first == first && it.second == second;
-    }
-
-    @Override
-    public int hashCode() {
-      return Long.hashCode(first);
-    }
   }
 }

@@ -27,9 +27,21 @@ class SmallWorldTest {
   @ParameterizedTest
   @ValueSource(ints = {0, 2, 5})
   void everyStepOfEveryProgramLeavesTheCountsRight(int preemptOneIn) {
-    random.setSeed(11 + preemptOneIn);
     impatience = preemptOneIn;
-    PvWorld world = world();
+    everyStepLeavesTheCountsRight(world(), preemptOneIn);
+  }
+
+  @ParameterizedTest
+  @ValueSource(ints = {0, 2, 5})
+  void soDoesEveryProgramOfA32BitGuest(int preemptOneIn) {
+    impatience = preemptOneIn;
+    everyStepLeavesTheCountsRight(
+        PvWorld.pae(FRAMES, SLOTS, () -> impatience != 0 && random.nextInt(impatience) == 0),
+        preemptOneIn);
+  }
+
+  private void everyStepLeavesTheCountsRight(PvWorld world, int preemptOneIn) {
+    random.setSeed(11 + preemptOneIn);
     PagingWork[] vcpus = {world.work, world.other};
     int done = 0;
     for (int step = 0; step < STEPS; step++) {
