@@ -3,6 +3,8 @@ package dev.quire.tck;
 
 import dev.quire.api.address.Gfn;
 import dev.quire.api.address.Gpa;
+import dev.quire.api.address.Maddr;
+import dev.quire.api.address.Mfn;
 import dev.quire.api.domain.Errno;
 import dev.quire.api.domain.Vcpu;
 import dev.quire.api.paging.PagingDomain;
@@ -31,6 +33,21 @@ class ForwardingDomain implements PagingDomain {
   @Override
   public boolean lagsBehind(@Gfn long table) {
     return inner.lagsBehind(table);
+  }
+
+  @Override
+  public void machineMemoryWritten(@Maddr long address, int bytes) {
+    inner.machineMemoryWritten(address, bytes);
+  }
+
+  @Override
+  public void tableEnding(@Mfn long mfn) {
+    inner.tableEnding(mfn);
+  }
+
+  @Override
+  public Errno trackRange(@Gfn long first, long count, long[] bitmap) {
+    return inner.trackRange(first, count, bitmap);
   }
 
   @Override

@@ -2,6 +2,7 @@
 package dev.quire.tck;
 
 import dev.quire.api.address.Gfn;
+import dev.quire.api.address.Gpa;
 import dev.quire.api.address.Gva;
 import dev.quire.api.domain.Vcpu;
 import dev.quire.api.hw.WalkTrace;
@@ -40,6 +41,11 @@ class ForwardingMode implements PagingMode {
   @Override
   public void logFull(Vcpu vcpu) {
     inner.logFull(vcpu);
+  }
+
+  @Override
+  public void pagetableDying(Vcpu vcpu, @Gpa long root) {
+    inner.pagetableDying(vcpu, root);
   }
 
   @Override

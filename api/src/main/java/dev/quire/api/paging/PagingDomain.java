@@ -123,6 +123,21 @@ public interface PagingDomain {
     return Errno.EOPNOTSUPP;
   }
 
+  /**
+   * Tracks a frame buffer in the backend's own way ({@link
+   * dev.quire.api.domain.LogDirty#trackRange}). On the thread that holds the domain at a safe
+   * point.
+   *
+   * @param first first guest frame
+   * @param count how many; 0 ends the tracking
+   * @param bitmap receives a bit for each frame that was written since the last call with the same
+   *     range, or may have been
+   * @return EOPNOTSUPP if it has none: then the hypervisor tracks by p2m types
+   */
+  default Errno trackRange(@Gfn long first, long count, long[] bitmap) {
+    return Errno.EOPNOTSUPP;
+  }
+
   /** Lets go of everything; afterwards no table of the backend is in use by hardware. */
   void detach();
 

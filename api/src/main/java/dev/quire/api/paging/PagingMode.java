@@ -2,6 +2,7 @@
 package dev.quire.api.paging;
 
 import dev.quire.api.address.Gfn;
+import dev.quire.api.address.Gpa;
 import dev.quire.api.address.Gva;
 import dev.quire.api.domain.Vcpu;
 import dev.quire.api.hw.WalkTrace;
@@ -61,6 +62,16 @@ public interface PagingMode {
    *     from the address can be in use afterwards
    */
   boolean invalidate(Vcpu vcpu, @Gva long linear);
+
+  /**
+   * The guest says that a process is about to end ({@code HVMOP_pagetable_dying}): its tables will
+   * be taken apart and nobody will run on them. A hint, by which a backend may save work; whatever
+   * the guest says, it sees no difference.
+   *
+   * @param root what the process has in CR3: the address of its root table, for PAE of the four
+   *     entries
+   */
+  default void pagetableDying(Vcpu vcpu, @Gpa long root) {}
 
   /**
    * Walks the guest's tables in software.

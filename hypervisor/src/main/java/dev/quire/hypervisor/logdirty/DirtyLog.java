@@ -217,6 +217,10 @@ public final class DirtyLog implements LogDirty {
     if ((long) bitmap.length << 6 < count) {
       return Errno.EFAULT;
     }
+    Errno own = tracked.isOn() ? Errno.EOPNOTSUPP : backend.get().trackRange(first, count, bitmap);
+    if (own != Errno.EOPNOTSUPP) {
+      return own;
+    }
     if (tracked.is(first, count)) {
       backend.get().drainLogDirty();
     }

@@ -21,6 +21,11 @@ final class TrackedRange {
     return count > 0 && first == from && count == frames;
   }
 
+  /** Whether there is a range. */
+  boolean isOn() {
+    return count > 0;
+  }
+
   Errno read(P2m p2m, @Gfn long from, long frames, long[] bitmap) {
     return is(from, frames) ? collect(p2m, bitmap) : move(p2m, from, frames, bitmap);
   }

@@ -2,6 +2,8 @@
 package dev.quire.hypervisor.p2m;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.mockito.ArgumentMatchers.any;
+import static org.mockito.ArgumentMatchers.anyLong;
 import static org.mockito.Mockito.when;
 
 import dev.quire.api.domain.Errno;
@@ -55,6 +57,7 @@ class P2mLogDirtyTest {
               return world.p2m.changeTypeGlobal(P2mType.RAM_LOGDIRTY, P2mType.RAM_RW);
             });
     Mockito.doAnswer(call -> drain()).when(backend).drainLogDirty();
+    when(backend.trackRange(anyLong(), anyLong(), any())).thenCallRealMethod();
     log =
         new DirtyLog(
             world.pool, world.machine.memory(), () -> backend, () -> world.p2m, () -> false);

@@ -235,12 +235,19 @@ final class AccessOracle {
     walk.walk(history.now(), registers, operation.access(), linear + first);
     List<Long> seconds = List.copyOf(pages(walk.linear()));
     permitted.takeOver();
+    Long agreed = null;
     for (long second : seconds) {
-      if (agrees(gpa, first, second)) {
-        return movedInTwo(gpa, first, second);
+      if (agrees(gpa, first, second) && (agreed == null || isWritten(second, first))) {
+        agreed = second; // where memory held what was stored before, nothing tells
       }
     }
-    return expected();
+    return agreed == null ? expected() : movedInTwo(gpa, first, agreed);
+  }
+
+  /** Whether the part in the second page is other than it was. */
+  private boolean isWritten(long second, int first) {
+    int rest = operation.bytes() - first;
+    return ModelMemory.isRam(second) && actual(second, rest) != load(second, rest);
   }
 
   private boolean agrees(long gpa, int first, long second) {

@@ -159,8 +159,8 @@ final class VcpuHistory {
     Tables next = new Tables(time, rules, pcid, root, pdptes);
     if (!next.isAs(now())) {
       changed = time;
+      tables.add(next);
     }
-    tables.add(next);
     mayHoldGlobals |= rules != null && (registers.cr4 & Cr4.PGE) != 0;
   }
 

@@ -29,7 +29,9 @@ import org.junit.jupiter.params.provider.EnumSource;
 
 /** Torture of HVM guests: that sound backends stand it, and that what is wrong is found. */
 class HvmTortureTest {
-  private static final String[] BACKENDS = {"native", "hap-npt", "hap-ept"};
+  private static final String[] BACKENDS = {
+    "native", "shadow", "shadow-classic", "hap-npt", "hap-ept"
+  };
 
   @TempDir Path folder;
 
@@ -60,7 +62,7 @@ class HvmTortureTest {
         .forEach(
             (name, counts) -> {
               assertThat(counts.get("accesses with one outcome")).as(name).isGreaterThan(2_000);
-              assertThat(counts.get("served by the old one")).as(name).isGreaterThan(10);
+              assertThat(counts.get("served by the old one")).as(name).isPositive();
               assertThat(counts.get("page faults")).as(name).isGreaterThan(1_000);
             });
   }

@@ -126,6 +126,12 @@ final class ClassicOutOfSync implements SyncPolicy {
 
   // ---- in sync ----
 
+  /** When all go into sync, what is below went first. */
+  @Override
+  public boolean reaching(int child) {
+    return !tables.isClosed() && resyncAll(ShadowEvent.RESYNC_ALL_REACHED);
+  }
+
   @Override
   public boolean promoting(@Mfn long mfn) {
     return resyncAll(ShadowEvent.RESYNC_ALL_PROMOTION);

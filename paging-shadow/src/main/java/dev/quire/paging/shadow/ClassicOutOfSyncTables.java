@@ -54,8 +54,8 @@ final class ClassicOutOfSyncTables implements StaleTables {
     return count;
   }
 
-  /** Whether any table is out of sync. */
-  boolean any() {
+  @Override
+  public boolean any() {
     return occupied > 0;
   }
 
@@ -150,6 +150,11 @@ final class ClassicOutOfSyncTables implements StaleTables {
   @Mfn
   long writtenAt(int number) {
     return Addresses.mfn(written[number]);
+  }
+
+  /** Whether all are on their way into sync. */
+  boolean isClosed() {
+    return closed;
   }
 
   /** From now on no new mapping may let any be written, and the snapshots stay as they are. */

@@ -35,7 +35,8 @@ final class DataFrames {
   }
 
   static boolean isWritable(long entry) {
-    return (entry & (PageEntry.P | PageEntry.RW)) == (PageEntry.P | PageEntry.RW);
+    boolean both = (entry & (PageEntry.P | PageEntry.RW)) == (PageEntry.P | PageEntry.RW);
+    return both && !MagicEntry.is(entry);
   }
 
   /** Such an entry is about to be written. */

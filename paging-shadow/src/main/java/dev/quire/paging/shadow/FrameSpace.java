@@ -21,6 +21,9 @@ interface FrameSpace {
 
   void release(@Gfn long gfn);
 
+  /** Whether they are guest frames. */
+  boolean isTranslated();
+
   /** By which number the guest's tables name a machine frame. */
   @Gfn
   long number(@Mfn long mfn);

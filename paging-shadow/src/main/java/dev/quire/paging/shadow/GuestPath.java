@@ -78,6 +78,12 @@ final class GuestPath {
     return true;
   }
 
+  /** The address that it leads to. */
+  @Gva
+  long linear() {
+    return linear;
+  }
+
   /** Index of the entry at a level. */
   int index(int level) {
     PagingFormat format = top.format();

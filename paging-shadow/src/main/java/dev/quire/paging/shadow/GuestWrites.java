@@ -17,6 +17,7 @@ final class GuestWrites {
   private final ShadowGraph graph;
   private final ShadowEntries entries;
   private final Unshadowing unshadowing;
+  private final DyingTables dying;
   private final ShadowCounts counts;
   private final boolean heuristics;
   private @Mfn long lastZeroed = Addresses.mfn(-1);
@@ -27,9 +28,11 @@ final class GuestWrites {
       ShadowGraph graph,
       ShadowEntries entries,
       Unshadowing unshadowing,
+      DyingTables dying,
       ShadowCounts counts,
       boolean heuristics) {
     this.heuristics = heuristics;
+    this.dying = dying;
     this.memory = memory;
     this.pages = pages;
     this.graph = graph;
@@ -52,11 +55,21 @@ final class GuestWrites {
     counts.add(ShadowEvent.TABLE_WRITES);
     boolean odd = (offset & bytes - 1) != 0 || bytes < Integer.BYTES;
     boolean zero = !odd && memory.load(Addresses.mfnToMaddr(mfn, offset), bytes) == 0;
-    boolean zeroing = zero && lastZeroed == mfn;
+    boolean ends = heuristics && (odd || isTakenApart(mfn, zero));
     lastZeroed = zero ? mfn : Addresses.mfn(-1);
-    boolean gone = heuristics && (odd || zeroing) && unshadowing.removeShadows(mfn, false);
+    boolean gone = ends && unshadowing.removeShadows(mfn, false);
     boolean flush = changed(mfn, offset, bytes);
     return gone || flush;
+  }
+
+  /**
+   * Whether the guest is about to give a table back: it has said so, and no vCPU uses the root; if
+   * it never says so, it writes two zeros in a row ({@code check_for_early_unshadow}).
+   */
+  private boolean isTakenApart(@Mfn long mfn, boolean zero) {
+    return dying.isTold()
+        ? dying.contains(mfn) && !unshadowing.isRoot(mfn)
+        : zero && lastZeroed == mfn;
   }
 
   /**

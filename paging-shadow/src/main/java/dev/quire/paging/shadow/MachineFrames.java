@@ -48,6 +48,11 @@ final class MachineFrames implements FrameSpace {
   }
 
   @Override
+  public boolean isTranslated() {
+    return false;
+  }
+
+  @Override
   public void release(@Gfn long gfn) {
     // the interface's references hold the frame
   }

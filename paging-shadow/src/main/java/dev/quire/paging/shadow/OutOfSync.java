@@ -91,6 +91,25 @@ final class OutOfSync implements SyncPolicy {
 
   // ---- in sync ----
 
+  /**
+   * {@code shadow_set_l2e}; where the entry is a higher one Xen looks no further, and here all goes
+   * into sync that could be beneath.
+   */
+  @Override
+  public boolean reaching(int child) {
+    ShadowPages pages = domain.pages();
+    if (!tables.any() || pages.kind(child).isSplinter()) {
+      return false;
+    }
+    boolean one = pages.kind(child).isLast();
+    boolean resynced =
+        one ? promoting(Addresses.mfn(ShadowHash.frame(pages.key(child)))) : resyncAll();
+    if (resynced) {
+      counts.add(ShadowEvent.RESYNCS_REACHED);
+    }
+    return resynced;
+  }
+
   @Override
   public boolean promoting(@Mfn long mfn) {
     int slot = tables.slotOf(mfn);
@@ -165,11 +184,17 @@ final class OutOfSync implements SyncPolicy {
 
   @Override
   public void modeChanges() {
-    for (int slot = 0; slot < tables.size(); slot++) {
+    resyncAll();
+  }
+
+  private boolean resyncAll() {
+    boolean any = tables.any();
+    for (int slot = 0; tables.any(); slot++) {
       if (tables.frame(slot) != FrameMapper.NONE) {
         resync(slot);
       }
     }
+    return any;
   }
 
   /** Only the entry for the address is forgotten: the next use of it finds what it is now. */

@@ -32,6 +32,8 @@ final class OutOfSyncTables implements StaleTables {
   /** By machine frame: its slot plus one. */
   private final FrameInts slots = new FrameInts();
 
+  private int occupied;
+
   /**
    * Nothing is out of sync.
    *
@@ -52,6 +54,11 @@ final class OutOfSyncTables implements StaleTables {
   /** How many slots there are. */
   int size() {
     return frames.length;
+  }
+
+  @Override
+  public boolean any() {
+    return occupied > 0;
   }
 
   /** The slot of a table that is out of sync; {@link #NONE} if it is not. */
@@ -89,6 +96,7 @@ final class OutOfSyncTables implements StaleTables {
   /** Puts a table, which is in sync still, into a slot that is empty. */
   void occupy(int slot, @Mfn long mfn) {
     frames[slot] = mfn;
+    occupied++;
     slots.set(mfn, slot + 1);
     mayWrite[slot] = true;
     nextFixup[slot] = 0;
@@ -116,6 +124,7 @@ final class OutOfSyncTables implements StaleTables {
     int slot = slotOf(mfn);
     if (slot != NONE) {
       frames[slot] = FrameMapper.NONE;
+      occupied--;
       slots.set(mfn, 0);
     }
   }

@@ -154,7 +154,10 @@ final class PageFaults {
     if (root == ShadowPages.NONE || pages.isOrphan(root)) {
       return mode.loadRoots() ? Answer.AGAIN : Answer.NO_ROOM;
     }
-    if (!mode.readPath(linear) || path.gfn() != gfn || sync.catchUp(path)) {
+    if (!mode.readPath(linear)
+        || path.gfn() != gfn
+        || sync.catchUp(path)
+        || staleTables.any() && reaches(path, root)) {
       return Answer.AGAIN;
     }
     if (protect(mode, path)) {
@@ -236,6 +239,24 @@ final class PageFaults {
   }
 
   // ---- down to the shadow entry ----
+
+  /**
+   * Whether tables were brought into sync since the shadow entries on the way are about to lead to
+   * what is there already. A superpage has no table.
+   */
+  private boolean reaches(GuestPath path, int root) {
+    int slot = root;
+    for (int level = path.top(); level > path.leaf(); level--) {
+      @Mfn long below = path.table(level - 1);
+      int child = graph.find(path.type(level - 1), ShadowHash.ofTable(below));
+      if (entries.reaches(slot, path.index(level), path.entry(level), child)
+          && sync.reaching(child)) {
+        return true;
+      }
+      slot = child;
+    }
+    return false;
+  }
 
   /** Makes the shadows on the way that are missing; answers the place of the last-level entry. */
   private long descend(GuestPath path, int root, @Gfn long gfn) {
@@ -329,6 +350,9 @@ final class PageFaults {
     if (graph.isTable(mfn) && !sync.letsWrite(mfn, byUser)) {
       if (byUser && unshadowing.removeShadows(mfn, true)) {
         domain.flush(); // programs do not write tables: it is none any more
+      }
+      if (!byUser) {
+        mode.lastWrite().note(mode.path().linear(), mfn); // unless it comes to nothing
       }
       return Answer.EMULATE_TABLE_WRITE;
     }

@@ -49,6 +49,11 @@ final class PinnedRoots {
     }
   }
 
+  /** The one used next after one of them, or {@link ShadowPages#NONE}. */
+  int newer(int slot) {
+    return newer[slot];
+  }
+
   /** The one that was not used for longest, or {@link ShadowPages#NONE}. */
   int oldest() {
     return oldest;

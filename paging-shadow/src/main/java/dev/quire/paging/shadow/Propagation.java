@@ -57,14 +57,26 @@ final class Propagation {
   private final ShadowCounts counts;
   private final boolean upperRights;
 
+  /**
+   * In a table out of sync an entry could become present unseen; and tables of the hypervisor's own
+   * that PV guests use too, as that of the M2P, grow without a word.
+   */
+  private final boolean marksAbsent;
+
+  private final boolean marksDevices;
+  private boolean hasDevices;
+
   Propagation(
       ShadowDomain domain,
       GuestTables guest,
       ShadowGraph graph,
       StaleTables outOfSync,
-      ShadowCounts counts,
-      boolean upperRights) {
-    this.upperRights = upperRights;
+      ShadowCounts counts) {
+    ShadowOptions options = domain.options();
+    upperRights = options.upperRights();
+    marksDevices = !options.isClassic() && MagicEntry.isPossible(domain.profile());
+    boolean inStep = options.sync() == ShadowOptions.Sync.NEVER;
+    marksAbsent = marksDevices && inStep && domain.frames().isTranslated();
     this.outOfSync = outOfSync;
     this.domain = domain;
     this.guest = guest;
@@ -85,7 +97,8 @@ final class Propagation {
   /** The shadow of a guest's last-level entry that nobody asked for. */
   long page(int type, long entry) {
     if ((entry & PageEntry.P) == 0) {
-      return refused(PropagationRule.NOT_PRESENT);
+      counts.add(PropagationRule.NOT_PRESENT);
+      return marksAbsent ? MagicEntry.NOT_PRESENT : 0;
     }
     if (guest.isReserved(type, entry)) {
       return refused(PropagationRule.RESERVED_BIT);
@@ -105,7 +118,7 @@ final class Propagation {
   long page(ShadowKind kind, long entry, @Gfn long gfn, long p2mEntry, int fetch) {
     P2mType target = P2mEntry.type(p2mEntry);
     if (target == P2mType.MMIO_DM) {
-      return refused(PropagationRule.DEVICE);
+      return device(gfn, entry);
     }
     if (!MAPPED[target.ordinal()] || !P2mEntry.hasFrame(p2mEntry)) {
       return refused(PropagationRule.NOT_MEMORY);
@@ -117,16 +130,38 @@ final class Propagation {
     long key = kind.format().isLongMode() ? KEY : 0;
     long shadow = entry & (CARRIED | key) | Addresses.mfnToMaddr(mfn);
     if ((shadow & PageEntry.RW) != 0) {
-      PropagationRule rule = readOnlyRule(entry, mfn, target, fetch);
+      PropagationRule rule = readOnlyRule(entry, gfn, mfn, target, fetch);
       shadow = rule == null ? shadow : withoutWrite(shadow, rule);
     }
     return logged(shadow, gfn, target, fetch);
   }
 
+  private long device(@Gfn long gfn, long entry) {
+    counts.add(PropagationRule.DEVICE);
+    if (!marksDevices || !MagicEntry.fits(gfn)) {
+      return 0;
+    }
+    hasDevices = true;
+    return MagicEntry.device(gfn, entry);
+  }
+
+  /** Whether entries may say that a device lies where by now memory does; answered once. */
+  boolean mayHaveDevices() {
+    boolean may = hasDevices;
+    hasDevices = false;
+    return may;
+  }
+
   private @org.jspecify.annotations.Nullable PropagationRule readOnlyRule(
-      long entry, @Mfn long mfn, P2mType target, int fetch) {
+      long entry, @Gfn long gfn, @Mfn long mfn, P2mType target, int fetch) {
     if ((entry & PageEntry.D) == 0) {
       return PropagationRule.NOT_DIRTY;
+    }
+    if (domain.video().isIdle(gfn)) {
+      if (fetch != WRITE) {
+        return PropagationRule.VIDEO_IDLE;
+      }
+      domain.video().wrote(gfn);
     }
     if (!WRITABLE[target.ordinal()]) {
       return PropagationRule.READ_ONLY_TYPE;

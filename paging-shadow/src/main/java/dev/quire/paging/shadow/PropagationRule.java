@@ -6,11 +6,11 @@ package dev.quire.paging.shadow;
  * in their order.
  */
 enum PropagationRule {
-  /** Empty: the guest's entry has P = 0. */
+  /** Empty, or as good as empty: the guest's entry has P = 0. */
   NOT_PRESENT("guest-not-present"),
   /** Empty: a bit is set that must be zero; the guest's own fault will say so. */
   RESERVED_BIT("guest-reserved-bit"),
-  /** Empty: a device that a device model emulates. */
+  /** The same: a device that a device model emulates. */
   DEVICE("device"),
   /** Empty: the guest frame is no memory that may be read. */
   NOT_MEMORY("not-memory"),
@@ -20,6 +20,8 @@ enum PropagationRule {
   NO_SHADOW("no-shadow-yet"),
   /** Read-only: nobody has written by the guest's entry; its D bit is to be set first. */
   NOT_DIRTY("guest-not-dirty"),
+  /** Read-only: nobody has written the frame buffer for some time. */
+  VIDEO_IDLE("video-idle"),
   /** Read-only: so is the guest frame, by its type. */
   READ_ONLY_TYPE("read-only-type"),
   /** Read-only: the frame is a table that has a shadow. */

@@ -111,6 +111,9 @@ final class Roots {
       if (!graph.isTable(table) && domain.writeAccess().remove(table, ofKind.level(), mode)) {
         domain.flush();
       }
+      if (ofKind == ShadowKind.L4_64) {
+        graph.anotherRoot(mode.vcpu().domain().vcpus());
+      }
       slot = graph.make(type, ShadowHash.ofTable(table));
     } else {
       domain.counts().add(ShadowEvent.ROOTS_KEPT);

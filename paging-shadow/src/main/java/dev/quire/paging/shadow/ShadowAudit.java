@@ -61,6 +61,10 @@ final class ShadowAudit {
     for (int index = 0; index < pages.entries(slot); index++) {
       long entry = pages.entry(slot, index);
       if (entry != 0) {
+        if (MagicEntry.is(entry)) {
+          magic(slot, index, entry);
+          continue;
+        }
         check(ShadowGraph.isPresent(entry), slot, index, "neither empty nor present");
         if (kind.isLast()) {
           page(slot, index, entry);
@@ -95,17 +99,35 @@ final class ShadowAudit {
     check((entry & (PageEntry.G | PageEntry.PS)) == 0, slot, index, "global, or of another size");
   }
 
+  private void magic(int slot, int index, long entry) {
+    long own = guestEntry(slot, index);
+    check(pages.kind(slot).isLast(), slot, index, "magic above the last level");
+    if (!MagicEntry.isDevice(entry)) {
+      check(entry == MagicEntry.NOT_PRESENT, slot, index, "magic of no kind");
+      check((own & PageEntry.P) == 0, slot, index, "absent, but the guest's entry is present");
+      return;
+    }
+    @Gfn long gfn = MagicEntry.gfn(entry);
+    check(gfn == target(slot, index, own), slot, index, "another device");
+    check(((entry ^ own) & (PageEntry.RW | PageEntry.US)) == 0, slot, index, "a device's rights");
+    boolean device = P2mEntry.type(guest.p2mEntry(gfn)) == P2mType.MMIO_DM;
+    check(device, slot, index, "a device, but the p2m has something else");
+  }
+
+  /** What the guest's entry behind a last-level shadow entry maps. */
+  private @Gfn long target(int slot, int index, long own) {
+    return pages.kind(slot).isSplinter()
+        ? Addresses.gfn(ShadowHash.frame(pages.key(slot)) + index)
+        : guest.target(pages.type(slot), own);
+  }
+
   private void page(int slot, int index, long entry) {
     ShadowKind kind = pages.kind(slot);
     long own = guestEntry(slot, index);
     rights(slot, index, entry, own);
     boolean canWrite = DataFrames.isWritable(entry);
     check(!canWrite || (own & PageEntry.D) != 0, slot, index, "writable, but D = 0");
-    @Gfn
-    long gfn =
-        kind.isSplinter()
-            ? Addresses.gfn(ShadowHash.frame(pages.key(slot)) + index)
-            : guest.target(pages.type(slot), own);
+    @Gfn long gfn = target(slot, index, own);
     check(kind.isSplinter() || guest.isUsable(pages.type(slot), own), slot, index, "reserved bits");
     long target = guest.p2mEntry(gfn);
     @Mfn long mfn = DataFrames.mfn(entry);

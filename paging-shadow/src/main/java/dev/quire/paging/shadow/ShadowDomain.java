@@ -7,7 +7,6 @@ import dev.quire.api.address.Gpa;
 import dev.quire.api.address.Mfn;
 import dev.quire.api.domain.Domain;
 import dev.quire.api.domain.Errno;
-import dev.quire.api.domain.P2mEntry;
 import dev.quire.api.domain.Vcpu;
 import dev.quire.api.hw.FrameMapper;
 import dev.quire.api.hw.PageWalker;
@@ -17,6 +16,7 @@ import dev.quire.api.paging.PagingDomain;
 import dev.quire.api.paging.PagingMode;
 import dev.quire.api.x86.CpuProfile;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.locks.ReentrantLock;
@@ -36,6 +36,8 @@ class ShadowDomain implements PagingDomain {
   private final DataFrames data;
   private final ShadowHash hash;
   private final ReverseMaps reverse;
+  private final DyingTables dying = new DyingTables(this);
+  private final VideoRam video = new VideoRam(this);
   private final ShadowGraph graph;
   private final FrameSpace frames;
   private final GuestTables guest;
@@ -44,7 +46,9 @@ class ShadowDomain implements PagingDomain {
   private final WriteAccess writeAccess;
   private final Unshadowing unshadowing;
   private final GuestWrites writes;
+  private final HypervisorChanges behind = new HypervisorChanges(this);
   private final PageFaults faults;
+  private final FastFaults fastFaults;
   private final ShadowMode[] modes;
   private volatile boolean logging;
   private final OwnTables own;
@@ -77,25 +81,26 @@ class ShadowDomain implements PagingDomain {
     hash = new ShadowHash(pages);
     reverse = new ReverseMaps(options.reverseMaps());
     data = new DataFrames(memory, shootdown);
-    graph = new ShadowGraph(pages, hash, data, staleTables, reverse, highLevel, counts);
+    graph =
+        new ShadowGraph(
+            pages, hash, data, staleTables, reverse, highLevel, dying, video, !classic, counts);
     guest = new GuestTables(memory, profile(), frames);
-    boolean upper = options.upperRights();
-    propagation = new Propagation(this, guest, graph, staleTables, counts, upper);
-    entries = new ShadowEntries(pages, graph, guest, propagation, staleTables, highLevel);
+    propagation = new Propagation(this, guest, graph, staleTables, counts);
+    entries = new ShadowEntries(this, pages, graph, guest, propagation, staleTables, highLevel);
     writeAccess =
         new WriteAccess(
             pages, graph, data, reverse, counts, classic ? new WritablePredictor() : null);
     List<ShadowMode> all = new ArrayList<>();
     unshadowing =
-        new Unshadowing(pages, graph, data, reverse, tables, counts, all, this::relinquish);
-    writes = new GuestWrites(memory, pages, graph, entries, unshadowing, counts, !classic);
+        new Unshadowing(
+            pages, graph, data, reverse, tables, counts, all, () -> sync().relinquish());
+    writes = new GuestWrites(memory, pages, graph, entries, unshadowing, dying, counts, !classic);
     sync = classic ? new ClassicOutOfSync(any, this) : new OutOfSync(few, this);
     faults = new PageFaults(this, frames);
+    fastFaults = new FastFaults(this);
     modes = new ShadowMode[domain.vcpus()];
-    for (int i = 0; i < modes.length; i++) {
-      modes[i] = new ShadowMode(this, domain.vcpu(i));
-      all.add(modes[i]);
-    }
+    Arrays.setAll(modes, i -> new ShadowMode(this, domain.vcpu(i)));
+    all.addAll(List.of(modes));
   }
 
   private void reserve(int least) {
@@ -106,10 +111,6 @@ class ShadowDomain implements PagingDomain {
               domain.vcpus(), least, domain.pool().total(), domain.pool().used()));
     }
     tables.reserve(least);
-  }
-
-  private void relinquish() {
-    sync.relinquish();
   }
 
   /** Finds out anew whether all vCPUs have paging on. */
@@ -160,6 +161,7 @@ class ShadowDomain implements PagingDomain {
     }
     lock.lock();
     try {
+      video.wrote(Addresses.gpaToGfn(gpa));
       flushIf(writes.written(mfn, (int) Addresses.pageOffset(gpa), bytes));
     } finally {
       lock.unlock();
@@ -176,41 +178,17 @@ class ShadowDomain implements PagingDomain {
 
   @Override
   public void guestMemoryChanged(@Gfn long first, long count) {
-    lock.lock();
-    try {
-      boolean flush = false;
-      for (long i = 0; i < count; i++) {
-        @Mfn long mfn = frames.physical(Addresses.advance(first, i));
-        if (mfn != FrameMapper.NONE && graph.isTable(mfn)) {
-          flush |= writes.changed(mfn, 0, (int) Addresses.PAGE_SIZE);
-        }
-      }
-      flushIf(flush);
-    } finally {
-      lock.unlock();
-    }
+    behind.memoryChanged(first, count);
   }
 
-  /** What was derived from the old entry goes; the hypervisor flushes after the change. */
   @Override
   public void p2mChanging(@Gfn long gfn, int order, long before, long after) {
-    if (!P2mEntry.hasFrame(before) || before == after) {
-      return;
-    }
-    lock.lock();
-    try {
-      @Mfn long first = P2mEntry.mfn(before);
-      unshadowing.removeMappings(first, 1L << order);
-      highLevel.forget(first, 1L << order);
-      boolean flush = false;
-      for (long i = 0; i < 1L << order; i++) {
-        @Mfn long mfn = Addresses.advance(first, i);
-        flush |= data.isCounted(mfn) && unshadowing.discard(mfn);
-      }
-      flushIf(flush);
-    } finally {
-      lock.unlock();
-    }
+    behind.p2mChanging(order, before, after);
+  }
+
+  @Override
+  public void p2mChanged(@Gfn long gfn, int order, long before, long after) {
+    behind.p2mChanged(after);
   }
 
   @Override
@@ -260,6 +238,12 @@ class ShadowDomain implements PagingDomain {
     } finally {
       lock.unlock();
     }
+  }
+
+  @Override
+  public Errno trackRange(@Gfn long first, long count, long[] bitmap) {
+    boolean can = !options.isClassic() && (int) count == count;
+    return can ? video.ask(first, (int) count, bitmap) : Errno.EOPNOTSUPP;
   }
 
   // ---- the end ----
@@ -329,6 +313,10 @@ class ShadowDomain implements PagingDomain {
     return faults;
   }
 
+  FastFaults fastFaults() {
+    return fastFaults;
+  }
+
   ShadowCounts counts() {
     return counts;
   }
@@ -355,6 +343,18 @@ class ShadowDomain implements PagingDomain {
 
   ShadowGraph graph() {
     return graph;
+  }
+
+  VideoRam video() {
+    return video;
+  }
+
+  FrameSpace frames() {
+    return frames;
+  }
+
+  DyingTables dying() {
+    return dying;
   }
 
   ShadowOptions options() {

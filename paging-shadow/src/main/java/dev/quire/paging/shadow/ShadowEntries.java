@@ -6,25 +6,31 @@ import dev.quire.api.address.Gfn;
 import dev.quire.api.address.Maddr;
 import dev.quire.api.address.Mfn;
 import dev.quire.api.hw.FrameMapper;
+import dev.quire.api.x86.PageEntry;
 
 /**
  * Makes shadow entries from guest entries: which shadow is below, and what follows for the entry.
  */
 final class ShadowEntries {
+  private static final long RIGHTS = PageEntry.RW | PageEntry.US;
+
   private final ShadowPages pages;
   private final ShadowGraph graph;
   private final GuestTables guest;
   private final Propagation propagation;
   private final StaleTables outOfSync;
   private final HighLevelTables highLevel;
+  private final ShadowDomain domain;
 
   ShadowEntries(
+      ShadowDomain domain,
       ShadowPages pages,
       ShadowGraph graph,
       GuestTables guest,
       Propagation propagation,
       StaleTables outOfSync,
       HighLevelTables highLevel) {
+    this.domain = domain;
     this.highLevel = highLevel;
     this.outOfSync = outOfSync;
     this.pages = pages;
@@ -50,7 +56,29 @@ final class ShadowEntries {
       return false;
     }
     int child = guest.isUsable(type, entry) ? existingChild(type, entry) : ShadowPages.NONE;
+    if (reaches(slot, guestIndex, entry, child) && domain.sync().reaching(child)) {
+      child = existingChild(type, entry);
+    }
     return refer(slot, guestIndex, entry, child);
+  }
+
+  /**
+   * Whether a shadow entry that is made from a guest entry leads to a shadow that it did not lead
+   * to before, or permits more.
+   *
+   * @param slot {@link ShadowPages#NONE} for a shadow that is not made yet
+   * @param child {@link ShadowPages#NONE} if there is none
+   */
+  boolean reaches(int slot, int guestIndex, long entry, int child) {
+    if (child == ShadowPages.NONE || (entry & PageEntry.A) == 0) {
+      return false;
+    }
+    if (slot == ShadowPages.NONE) {
+      return true;
+    }
+    long before = pages.entry(slot, guestIndex * pages.kind(slot).entriesPerGuestEntry());
+    long more = entry & ~before & RIGHTS | before & ~entry & PageEntry.NX;
+    return graph.child(before) != child || more != 0;
   }
 
   /** The shadow of what a usable entry leads to, if there is one, or {@link ShadowPages#NONE}. */

@@ -15,6 +15,12 @@ enum ShadowEvent {
   EMULATED_WP("emulated-write-protect-off"),
   /** The same: a device. */
   EMULATED_MMIO("emulated-mmio"),
+  /** Of those, the ones that the shadow entry told at once. */
+  FAST_MMIO("mmio-fast-path", Scope.LATER),
+  /** Faults injected, since the shadow entry told at once that the guest's is not present. */
+  FAST_NOT_PRESENT("not-present-fast-path", Scope.LATER),
+  /** Emulated writes to the table that the last one went to, by the same address. */
+  FAST_TABLE_WRITES("table-writes-fast-path", Scope.LATER),
   /** The same: a write to memory that is only read. */
   EMULATED_READ_ONLY("emulated-read-only"),
   /** Faults that began again because the guest changed its tables meanwhile. */
@@ -41,6 +47,8 @@ enum ShadowEvent {
   RESYNCS("resyncs"),
   /** Of those, the ones whose slot another table needed. */
   RESYNCS_FOR_ROOM("resyncs-for-room", Scope.LATER),
+  /** Times that tables were brought into sync since an entry came to lead to them. */
+  RESYNCS_REACHED("resyncs-since-newly-reached", Scope.LATER),
   /** Tables out of sync whose shadows were brought up to date for another vCPU. */
   REFRESHES("out-of-sync-refreshes", Scope.LATER),
   /** Entries that had changed meanwhile. */
@@ -53,6 +61,8 @@ enum ShadowEvent {
   ADDRESS_CHECKS("out-of-sync-address-checks", Scope.CLASSIC),
   /** Times that all was brought into sync, since entries of an address that is used changed. */
   RESYNC_ALL_FAULT("resync-all-at-fault", Scope.CLASSIC),
+  /** The same: since an entry came to lead to a shadow. */
+  RESYNC_ALL_REACHED("resync-all-at-new-reference", Scope.CLASSIC),
   /** The same: of an address that is invalidated. */
   RESYNC_ALL_INVLPG("resync-all-at-invlpg", Scope.CLASSIC),
   /** The same: since CR3 was loaded. */
@@ -89,6 +99,8 @@ enum ShadowEvent {
   WRITABLE_BY_SEARCH("writable-found-by-search"),
   /** Frames whose shadows were taken away because they no longer look like tables. */
   UNSHADOWED("unshadowed-frames"),
+  /** Times that the guest told of a process about to end. */
+  DYING_TABLES("dying-tables-told", Scope.LATER),
   /** Searches of all tables for entries that refer to a shadow. */
   PARENT_SEARCHES("parent-searches"),
   /** Searches of all tables for mappings of frames whose p2m entry changes. */

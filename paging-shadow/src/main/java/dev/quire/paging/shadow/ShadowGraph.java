@@ -19,7 +19,13 @@ final class ShadowGraph {
   private final StaleTables outOfSync;
   private final ReverseMaps reverse;
   private final HighLevelTables highLevel;
+  private final DyingTables dying;
+  private final VideoRam video;
   private final ShadowCounts counts;
+
+  /** Whether tables of level 3 are kept too. */
+  private boolean keepsLevel3;
+
   private final PinnedRoots pins = new PinnedRoots();
 
   /** By machine frame: under which types it has a shadow, a bit each ({@code shadow_flags}). */
@@ -32,7 +38,13 @@ final class ShadowGraph {
       StaleTables outOfSync,
       ReverseMaps reverse,
       HighLevelTables highLevel,
+      DyingTables dying,
+      VideoRam video,
+      boolean keepsLevel3,
       ShadowCounts counts) {
+    this.dying = dying;
+    this.video = video;
+    this.keepsLevel3 = keepsLevel3;
     this.highLevel = highLevel;
     this.reverse = reverse;
     this.outOfSync = outOfSync;
@@ -81,6 +93,7 @@ final class ShadowGraph {
     }
     if (before == 0) {
       counts.add(ShadowEvent.PROMOTIONS);
+      dying.promoted(mfn);
     }
     shadowed.set(mfn, before | 1 << type);
   }
@@ -124,6 +137,33 @@ final class ShadowGraph {
     pages.pinned(slot, false);
     pins.remove(slot);
     put(slot);
+  }
+
+  /**
+   * A root is about to be made. As long as roots are few, a guest of four levels is taken for a
+   * Linux that has one for each vCPU and switches address spaces by changing its entries ({@code
+   * SHOPT_LINUX_L3_TOPLEVEL}), and tables of level 3 are kept as roots are.
+   *
+   * @param vcpus of the guest
+   */
+  void anotherRoot(int vcpus) {
+    int roots = 0;
+    for (int slot = pins.oldest();
+        keepsLevel3 && slot != ShadowPages.NONE;
+        slot = pins.newer(slot)) {
+      roots += pages.kind(slot) == ShadowKind.L4_64 ? 1 : 0;
+    }
+    if (roots <= 2 * vcpus) {
+      return;
+    }
+    keepsLevel3 = false;
+    int next;
+    for (int slot = pins.oldest(); slot != ShadowPages.NONE; slot = next) {
+      next = pins.newer(slot);
+      if (pages.kind(slot) == ShadowKind.L3_64) {
+        unpin(slot);
+      }
+    }
   }
 
   /** The pinned root that was not used for longest, or {@link ShadowPages#NONE}. */
@@ -170,6 +210,16 @@ final class ShadowGraph {
     highLevel.end(slot); // it follows only what the shadow has
   }
 
+  /** Empties every entry of a shadow that programs may use ({@code user_only}). */
+  void clearUser(int slot) {
+    int each = pages.kind(slot).entriesPerGuestEntry();
+    for (int index = 0; index < pages.entries(slot); index += each) {
+      if ((pages.entry(slot, index) & PageEntry.US) != 0) {
+        unlink(ShadowPages.place(slot, index));
+      }
+    }
+  }
+
   // ---- entries ----
 
   /**
@@ -178,8 +228,9 @@ final class ShadowGraph {
    */
   void setPage(int slot, int index, long entry) {
     long old = pages.entry(slot, index);
-    if (((old ^ entry) & ~PageEntry.D) == 0) {
-      return; // D is the hardware's own
+    boolean same = ((old ^ entry) & ~PageEntry.D) == 0; // D is the hardware's own
+    if (old == entry || same && !MagicEntry.is(old)) {
+      return;
     }
     boolean sameFrame = ((old ^ entry) & (PageEntry.P | PageEntry.FRAME)) == 0;
     if (isPresent(entry)) {
@@ -188,12 +239,24 @@ final class ShadowGraph {
     if (isCounted(old) && !sameFrame) {
       reverse.remove(DataFrames.mfn(old), ShadowPages.place(slot, index));
     }
-    pages.entry(slot, index, entry);
+    long left = pages.exchange(slot, index, entry);
+    if (video.isOn()) {
+      track(ShadowPages.place(slot, index), left, entry);
+    }
     if (isCounted(entry) && !sameFrame) {
       reverse.add(DataFrames.mfn(entry), ShadowPages.place(slot, index));
     }
     if (isPresent(old)) {
       data.drop(old);
+    }
+  }
+
+  private void track(long place, long old, long entry) {
+    if (DataFrames.isWritable(entry)) {
+      video.mapped(DataFrames.mfn(entry), place);
+    }
+    if (DataFrames.isWritable(old)) {
+      video.unmapping(DataFrames.mfn(old), place, old);
     }
   }
 
@@ -228,6 +291,9 @@ final class ShadowGraph {
     long place = ShadowPages.place(slot, index);
     if (after != ShadowPages.NONE) {
       pages.addRefs(after, 1);
+      if (keepsLevel3 && pages.kind(slot) == ShadowKind.L4_64 && pages.isPinned(slot)) {
+        pin(after);
+      }
       if (pages.parent(after) == ShadowPages.NO_PARENT) {
         pages.parent(after, place);
       }
@@ -258,8 +324,9 @@ final class ShadowGraph {
     return isPresent(entry) ? pages.slotOf(DataFrames.mfn(entry)) : ShadowPages.NONE;
   }
 
+  /** Whether the hardware can use an entry. */
   static boolean isPresent(long entry) {
-    return (entry & PageEntry.P) != 0;
+    return (entry & PageEntry.P) != 0 && !MagicEntry.is(entry);
   }
 
   // ---- for the audit ----

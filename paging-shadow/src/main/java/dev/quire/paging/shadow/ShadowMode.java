@@ -3,6 +3,7 @@ package dev.quire.paging.shadow;
 
 import dev.quire.api.address.Addresses;
 import dev.quire.api.address.Gfn;
+import dev.quire.api.address.Gpa;
 import dev.quire.api.address.Gva;
 import dev.quire.api.address.Maddr;
 import dev.quire.api.address.Mfn;
@@ -23,6 +24,7 @@ import dev.quire.api.x86.PagingRules;
 import dev.quire.api.x86.Rights;
 import dev.quire.api.x86.Translation;
 import dev.quire.api.x86.Vector;
+import dev.quire.paging.shadow.PageFaults.Answer;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -51,6 +53,7 @@ final class ShadowMode implements PagingMode {
   private final PagingContext guest;
   private final GuestPath path;
   private final HighLevelView view;
+  private final LastWrite lastWrite = new LastWrite();
   private int guestLevels = 1;
   private @Gva long lastFault = Addresses.gva(0);
   private long fault;
@@ -79,6 +82,7 @@ final class ShadowMode implements PagingMode {
   }
 
   private void registersChanged() {
+    lastWrite.forget();
     Registers registers = vcpu.registers();
     guest.load(registers);
     PagingRules rules = guest.rules();
@@ -140,7 +144,7 @@ final class ShadowMode implements PagingMode {
   }
 
   /** The kernel of a PV guest is to the hardware one of its programs. */
-  private long asSeen(long access) {
+  long asSeen(long access) {
     boolean user = vcpu.control().kernelIsUser();
     return user ? access | Access.USER | Access.SMAP_EXEMPT : access;
   }
@@ -161,6 +165,16 @@ final class ShadowMode implements PagingMode {
     } finally {
       domain.unlock();
     }
+  }
+
+  LastWrite lastWrite() {
+    return lastWrite;
+  }
+
+  /** Flags of {@link Rights}, as the guest has set them. */
+  int rights() {
+    PagingRules rules = guest.rules();
+    return rules == null ? 0 : rules.rights();
   }
 
   /** The guest frame that an address lies in. */
@@ -212,7 +226,9 @@ final class ShadowMode implements PagingMode {
   public Resolution pageFault(Vcpu ofVcpu) {
     ControlBlock control = ofVcpu.control();
     @Gva long linear = control.exitLinear();
-    switch (domain.faults().handle(this, linear, ofVcpu.trappedAccess())) {
+    long access = ofVcpu.trappedAccess();
+    int code = Translation.errorCode(control.exitFault());
+    switch (answer(linear, access, code)) {
       case FIXED -> {
         return Resolution.FIXED;
       }
@@ -224,9 +240,24 @@ final class ShadowMode implements PagingMode {
         return Resolution.CRASH;
       }
       default -> {
-        return ofVcpu.emulate();
+        Resolution resolution = ofVcpu.emulate();
+        if (resolution != Resolution.EMULATED) {
+          lastWrite.forget();
+        }
+        return resolution;
       }
     }
+  }
+
+  /**
+   * What a fault of the hardware's comes to.
+   *
+   * @param access flags of {@link dev.quire.api.x86.Access}
+   * @param code the hardware's error code
+   */
+  Answer answer(@Gva long linear, long access, int code) {
+    Answer fast = domain.fastFaults().handle(this, linear, access, code);
+    return fast != null ? fast : domain.faults().handle(this, linear, access);
   }
 
   /** The fault that the guest has to handle. */
@@ -246,11 +277,15 @@ final class ShadowMode implements PagingMode {
 
   @Override
   public boolean invalidate(Vcpu ofVcpu, @Gva long linear) {
+    lastWrite.forget();
     domain.lock();
     try {
       boolean changed = domain.sync().invalidate(this, linear);
       long place = placeOf(linear);
       if (place == ShadowPages.NO_PARENT) {
+        if ((vcpu.registers().cr4 & Cr4.PCIDE) != 0) {
+          domain.flush(); // what another root led to can have been kept, since the PCID is the same
+        }
         return changed;
       }
       int slot = ShadowPages.placeSlot(place);
@@ -259,6 +294,19 @@ final class ShadowMode implements PagingMode {
         return changed;
       }
       return true;
+    } finally {
+      domain.unlock();
+    }
+  }
+
+  @Override
+  public void pagetableDying(Vcpu ofVcpu, @Gpa long root) {
+    if (domain.options().isClassic()) {
+      return;
+    }
+    domain.lock();
+    try {
+      domain.dying().add(roots.kind(), root);
     } finally {
       domain.unlock();
     }

@@ -4,6 +4,7 @@ package dev.quire.paging.shadow;
 import dev.quire.api.address.Addresses;
 import dev.quire.api.address.Mfn;
 import dev.quire.api.hw.PhysicalMemory;
+import dev.quire.api.x86.PageEntry;
 import java.lang.invoke.MethodHandles;
 import java.lang.invoke.VarHandle;
 import java.util.Arrays;
@@ -225,10 +226,21 @@ final class ShadowPages {
   }
 
   void entry(int slot, int index, long value) {
+    exchange(slot, index, value);
+  }
+
+  /** Clears D in an entry; answers whether hardware had set it. */
+  boolean clean(int slot, int index) {
+    long[] page = frames[slot * MOST + (index >>> 9)];
+    return ((long) ENTRY.getAndBitwiseAnd(page, index & 511, ~PageEntry.D) & PageEntry.D) != 0;
+  }
+
+  /** Sets an entry; answers what it was, with D as the hardware left it. */
+  long exchange(int slot, int index, long value) {
     if (value != 0 && (index < lows[slot] || index > highs[slot])) {
       lows[slot] = Math.min(lows[slot], index);
       highs[slot] = Math.max(highs[slot], index);
     }
-    ENTRY.setRelease(frames[slot * MOST + (index >>> 9)], index & 511, value);
+    return (long) ENTRY.getAndSet(frames[slot * MOST + (index >>> 9)], index & 511, value);
   }
 }

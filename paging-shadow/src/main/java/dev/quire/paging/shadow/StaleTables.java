@@ -9,6 +9,9 @@ import dev.quire.api.address.Mfn;
  * where the shadow's entry is not empty.
  */
 interface StaleTables {
+  /** Whether any table is out of sync. */
+  boolean any();
+
   /** Whether the guest may be writing a table itself. */
   boolean isOutOfSync(@Mfn long mfn);
 

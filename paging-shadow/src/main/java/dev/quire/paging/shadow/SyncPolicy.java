@@ -45,6 +45,16 @@ interface SyncPolicy {
   }
 
   /**
+   * A shadow that exists is about to be referred to by an entry that did not lead to it, or with
+   * fewer rights: no hardware holds a translation by way of that entry, so nothing old may be
+   * beneath.
+   *
+   * @param child the shadow
+   * @return whether anything was brought into sync
+   */
+  boolean reaching(int child);
+
+  /**
    * A frame is about to get a shadow, or one of another type than it has.
    *
    * @return whether anything was brought into sync

@@ -37,6 +37,11 @@ final class TranslatedFrames implements FrameSpace {
   }
 
   @Override
+  public boolean isTranslated() {
+    return true;
+  }
+
+  @Override
   public void release(@Gfn long gfn) {
     p2m.putGfn(gfn);
   }

@@ -101,6 +101,17 @@ final class Unshadowing {
     graph.put(slot);
   }
 
+  /** Whether a vCPU uses a shadow of a frame as a root. */
+  boolean isRoot(@Mfn long mfn) {
+    int types = graph.typesOf(mfn);
+    boolean used = false;
+    for (int type = 0; types >>> type != 0; type++) {
+      used |=
+          (types >>> type & 1) != 0 && usesAsRoot(graph.find(type, ShadowHash.ofTable(mfn))) > 0;
+    }
+    return used;
+  }
+
   private int usesAsRoot(int slot) {
     int uses = 0;
     for (ShadowMode mode : modes) {

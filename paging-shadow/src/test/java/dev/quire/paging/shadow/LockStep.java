@@ -185,20 +185,20 @@ final class LockStep {
     invalidateAll();
   }
 
-  /** What a toolstack does: frames move, writes are logged or no longer, backends begin anew. */
+  /**
+   * What a toolstack does: frames move, writes are logged or no longer, backends begin anew; and
+   * hints.
+   */
   private void behindTheGuestsBack() {
     int gfn = random.nextInt(FRAMES);
-    switch (random.nextInt(4)) {
+    switch (random.nextInt(5)) {
       case 0, 1 -> move(gfn);
-      case 2 -> {
-        shadowed.logging = !shadowed.logging;
-        if (shadowed.logging) {
-          shadowed.shadow.enableLogDirty();
-        } else {
-          shadowed.shadow.disableLogDirty();
-        }
-        shadowed.dirty.clear();
+      case 3 -> {
+        int vcpu = random.nextInt(vcpus);
+        tell("vCPU %d: the process of root 0x%x ends", vcpu, (long) gfn << 12);
+        shadowed.processEnds(vcpu, (long) gfn << 12);
       }
+      case 2 -> shadowed.log(!shadowed.logging);
       default -> {
         shadowed.shadow.detach();
         assertThat(shadowed.pool.used()).as("frames that a dropped backend keeps").isZero();

@@ -186,6 +186,22 @@ final class ShadowedGuest {
     cpu(vcpu).flushTag(controls[vcpu].tag());
   }
 
+  /** Writes are logged, or no longer. */
+  void log(boolean on) {
+    logging = on;
+    if (on) {
+      shadow.enableLogDirty();
+    } else {
+      shadow.disableLogDirty();
+    }
+    dirty.clear();
+  }
+
+  /** The guest says that nobody will run on a root any more, rightly or not. */
+  void processEnds(int vcpu, long root) {
+    modes[vcpu].pagetableDying(all[vcpu], Addresses.gpa(root));
+  }
+
   Cpu cpu(int vcpu) {
     return machine.cpu(vcpu % machine.cpus());
   }
@@ -232,7 +248,10 @@ final class ShadowedGuest {
       }
       long linear = controls[vcpu].exitLinear();
       PageFaults.Answer answer =
-          shadow.faults().handle(modes[vcpu], Addresses.gva(linear), access(block));
+          modes[vcpu].answer(
+              Addresses.gva(linear),
+              access(block),
+              Translation.errorCode(controls[vcpu].exitFault()));
       switch (answer) {
         case FIXED -> {}
         case INJECT -> {
