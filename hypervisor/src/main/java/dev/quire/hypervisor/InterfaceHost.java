@@ -77,7 +77,7 @@ final class InterfaceHost implements DomainHost {
   @Override
   public void machineToPhysical(@Mfn long mfn, long value) {
     memory.m2p().set(mfn, value);
-    domain.dirtied(domain.mfnToGfn(mfn)); // what it was called before has its own bit
+    dirtied(mfn); // what it was called before has its own bit
   }
 
   @Override
@@ -87,7 +87,7 @@ final class InterfaceHost implements DomainHost {
 
   @Override
   public void written(@Maddr long address, int bytes) {
-    domain.dirtied(domain.mfnToGfn(Addresses.maddrToMfn(address)));
+    dirtied(Addresses.maddrToMfn(address));
     Attachment now = domain.attachment();
     if (now != null) {
       now.paging().machineMemoryWritten(address, bytes);
@@ -96,10 +96,17 @@ final class InterfaceHost implements DomainHost {
 
   @Override
   public void tableEnding(@Mfn long mfn) {
-    domain.dirtied(domain.mfnToGfn(mfn)); // as in Xen: what a table was is the guest's memory again
+    dirtied(mfn); // as in Xen: what a table was is the guest's memory again
     Attachment now = domain.attachment();
     if (now != null) {
       now.paging().tableEnding(mfn);
+    }
+  }
+
+  /** The log is seldom on, and names cost a look into the machine-to-physical table. */
+  private void dirtied(@Mfn long mfn) {
+    if (domain.tables().isLogging()) {
+      domain.dirtied(domain.mfnToGfn(mfn));
     }
   }
 

@@ -17,6 +17,8 @@ import org.jspecify.annotations.Nullable;
 
 /** What a PV guest's hypercalls do to its pagetables, one operation at a time. */
 final class PvPagetables implements Pagetables {
+  private static final long[] ZEROS = new long[PhysicalMemory.FRAME_LONGS];
+
   private final FrameTable frames;
   private final PhysicalMemory memory;
   private final GuestWrites writes;
@@ -126,7 +128,7 @@ final class PvPagetables implements Pagetables {
 
   @Override
   public Errno clear(@Mfn long mfn, PagingWork work) {
-    return fill(mfn, work, new long[PhysicalMemory.FRAME_LONGS]);
+    return fill(mfn, work, ZEROS);
   }
 
   /**
