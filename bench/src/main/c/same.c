@@ -339,6 +339,19 @@ INLINE u64 lookup(u64 probe) {
   return leaf;
 }
 
+// A page fault invalidates what is cached for its address.
+OUTLINE void drop_faulting(u64 access) {
+  for (int fetch = 0; fetch < 2; fetch++) {
+    u64 probe = (probe_of(access) & ~FETCH) | (fetch ? FETCH : 0);
+    struct entry *e = find(probe);
+    if (e) *e = (struct entry){.care = ~0ull};
+    second_drop(probe);
+  }
+  cache_drop(&pdes, key_2(access, 21, space), PDES);
+  cache_drop(&pdptes, key_2(access, 30, space), PDPTES);
+  cache_drop(&pml4es, key_2(access, 39, space), PML4ES);
+}
+
 // Answers the machine address or a fault.
 OUTLINE u64 one(u64 access) {
   u64 probe = probe_of(access);
@@ -416,7 +429,12 @@ static void pass(const struct stream *s) {
     if (UNLIKELY(fault)) {
       faults++;
       fault_sum = fault_sum * 31 + (unsigned)fault;
-      fault >> 32 & 1 ? counted.general_protection++ : counted.page_faults++;
+      if (fault >> 32 & 1) {
+        counted.general_protection++;
+      } else {
+        counted.page_faults++;
+        drop_faulting(s->operations[i]);
+      }
       reached[i++] = 0;
     }
   }

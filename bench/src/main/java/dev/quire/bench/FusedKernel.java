@@ -4,6 +4,7 @@ package dev.quire.bench;
 import dev.quire.api.hw.HwEvent;
 import dev.quire.api.hw.Operation;
 import dev.quire.api.x86.Access;
+import dev.quire.api.x86.FaultRule;
 import dev.quire.api.x86.PageEntry;
 import dev.quire.api.x86.Rights;
 import dev.quire.api.x86.Translation;
@@ -133,6 +134,9 @@ final class FusedKernel {
         }
         long address = one(operation);
         if (address < 0) {
+          if (Translation.rule(address) != FaultRule.NOT_CANONICAL) {
+            dropFaulting(operation);
+          }
           fault = address;
           return i;
         }
@@ -202,11 +206,7 @@ final class FusedKernel {
       if (suffices(known, access)) {
         return addressOf(known, access);
       }
-      int at = find(probe);
-      if (at >= 0) {
-        clear(at);
-      }
-      FusedSecondLevel.drop(probe);
+      drop(probe);
       counters[REWALKS]++;
     }
     long found = FusedWalker.walk(access);
@@ -216,6 +216,22 @@ final class FusedKernel {
     FusedSecondLevel.put(probe, found);
     fill(access, probe, found);
     return addressOf(found, access);
+  }
+
+  /** A page fault invalidates what is cached for its address. */
+  private static void dropFaulting(long access) {
+    long data = access & PAGE | space;
+    drop(data);
+    drop(data | Access.FETCH);
+    FusedWalker.dropPath(access);
+  }
+
+  private static void drop(long probe) {
+    int at = find(probe);
+    if (at >= 0) {
+      clear(at);
+    }
+    FusedSecondLevel.drop(probe);
   }
 
   static boolean suffices(long translation, long access) {

@@ -17,7 +17,8 @@ final class FusedSecondLevel {
   private static final int SETS = 128;
   private static final int META = 4;
   private static final int STRIDE = 32;
-  private static final int OLDEST = 4 * 11;
+  private static final int WAYS = 12;
+  private static final int OLDEST = 4 * (WAYS - 1);
 
   /** For each set the ways in order of use, then three words of partial keys. */
   private static final long[] meta = new long[SETS * META];
@@ -108,7 +109,7 @@ final class FusedSecondLevel {
       slots[slot] = 0;
       slots[slot + 1] = 0;
       int m = slot / STRIDE * META;
-      meta[m] = moveToBack(meta[m], (slot & STRIDE - 1) >>> 1);
+      meta[m] = moveToBack(meta[m], (slot & STRIDE - 1) >>> 1, WAYS);
     }
   }
 
@@ -117,9 +118,9 @@ final class FusedSecondLevel {
     return order & ~(low << 4 | 15) | (order & low) << 4 | way;
   }
 
-  private static long moveToBack(long order, long way) {
+  static long moveToBack(long order, long way, int ways) {
     int place = placeOf(order, way);
-    return order & (1L << place) - 1 | order >>> place >>> 4 << place | way << OLDEST;
+    return order & (1L << place) - 1 | order >>> place >>> 4 << place | way << 4 * (ways - 1);
   }
 
   private static int placeOf(long order, long way) {

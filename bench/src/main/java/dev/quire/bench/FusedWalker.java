@@ -288,6 +288,24 @@ final class FusedWalker {
     return value;
   }
 
+  /** Drops what leads to an address. */
+  static void dropPath(long access) {
+    long pde = prefix(access, 21);
+    long pdpte = prefix(access, 30);
+    drop(pdeMeta, ((int) pde & 3) * 4, 8, pdes, ((int) pde & 3) * 16, pde);
+    drop(pdpteMeta, ((int) pdpte & 1) * 2, 4, pdptes, ((int) pdpte & 1) * 8, pdpte);
+    drop(pml4eMeta, 0, 4, pml4es, 0, prefix(access, 39));
+  }
+
+  private static void drop(long[] meta, int m, int ways, long[] slots, int first, long key) {
+    for (int way = 0; way < ways; way++) {
+      if (slots[first + 2 * way] == key) {
+        slots[first + 2 * way] = 0;
+        meta[m] = FusedSecondLevel.moveToBack(meta[m], way, ways);
+      }
+    }
+  }
+
   private static int find4(long[] meta, int m, long[] slots, int first, long key, long tag) {
     long diff = meta[m + 1] ^ (tag & 0xffff) * LANES;
     for (long ways = diff - LANES & ~diff & TOPS; ways != 0; ways &= ways - 1) {

@@ -24,7 +24,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 
 /** One guest on real threads: two vCPUs, a CPU each, shared tables. */
-@Timeout(60)
+@Timeout(240)
 class NativeThreadsTest {
   private static final int VCPUS = 2;
   private static final int ROUNDS = 2000;

@@ -20,7 +20,7 @@ import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 
-@Timeout(30)
+@Timeout(120)
 class ThreadsTest {
   private final ExecutorService threads = Executors.newFixedThreadPool(4);
   private final FakeMachine machine = FakeMachine.ofFrames(2, 64);
@@ -30,7 +30,7 @@ class ThreadsTest {
   @AfterEach
   void stop() throws Exception {
     threads.shutdownNow();
-    assertThat(threads.awaitTermination(10, TimeUnit.SECONDS)).isTrue();
+    assertThat(threads.awaitTermination(60, TimeUnit.SECONDS)).isTrue();
   }
 
   private Future<RunResult> start(int vcpu) {

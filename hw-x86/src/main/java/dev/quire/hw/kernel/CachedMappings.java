@@ -4,7 +4,9 @@ package dev.quire.hw.kernel;
 import dev.quire.api.address.Gva;
 import dev.quire.api.address.Maddr;
 import dev.quire.api.hw.NestedPaging;
+import dev.quire.api.hw.Operation;
 import dev.quire.api.hw.TranslationCache;
+import dev.quire.api.x86.Access;
 import dev.quire.api.x86.PagingFormat;
 import org.jspecify.annotations.Nullable;
 
@@ -18,6 +20,7 @@ import org.jspecify.annotations.Nullable;
  *   INVVPID, INVLPGA                         of the VPID or ASID           -
  *   INVEPT                                   made by way of the root       of the root
  *   reuse of an ASID                         of the ASID                   of the ASID (NPT)
+ *   page fault                               the page, what leads to it    -
  *   nested fault                             what leads to the address     what leads to the address
  * </pre>
  *
@@ -189,6 +192,20 @@ public final class CachedMappings {
     }
     if (current != null) {
       current.dropPage(pcid, linear, true);
+    }
+  }
+
+  /**
+   * What a page fault invalidates: translations of the page and structure entries for the address,
+   * of the current PCID (SDM vol. 3, 4.10.4.1). Global ones go too, as they may; pieces of a large
+   * page stay if they are of other addresses.
+   */
+  void dropFaulting(@Gva long linear, PagingFormat format) {
+    structures.dropPath(linear, format);
+    TranslationCache current = currentCache();
+    if (current != null) {
+      current.drop(Operation.access(0, linear));
+      current.drop(Operation.access(Access.FETCH, linear));
     }
   }
 

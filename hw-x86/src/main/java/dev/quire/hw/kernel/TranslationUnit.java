@@ -253,6 +253,14 @@ public final class TranslationUnit {
     }
   }
 
+  /** After a page fault: what is cached must not answer for the address any more. */
+  void dropFaulting(@Gva long linear) {
+    PagingRules rules = paging.rules();
+    if (rules != null) {
+      mappings.dropFaulting(linear, rules.format());
+    }
+  }
+
   /** The second dimension now in force, null for none. */
   @Nullable NestedDimension nested() {
     return nested;

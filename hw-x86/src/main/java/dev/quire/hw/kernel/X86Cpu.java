@@ -131,6 +131,7 @@ public final class X86Cpu implements Cpu {
     }
     int code = Translation.errorCode(fault);
     counters.values()[HwEvent.PAGE_FAULTS.ordinal()]++;
+    translation.dropFaulting(linear);
     block.exit(Vector.PF, code, linear, fault);
     if (block.interceptsPageFault(code)) {
       return ExitReason.PAGE_FAULT;

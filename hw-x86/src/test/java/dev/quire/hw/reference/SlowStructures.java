@@ -62,6 +62,17 @@ final class SlowStructures {
     }
   }
 
+  /** Drops what leads to an address. */
+  void dropPath(int tag, int pcid, long linear, Shape shape) {
+    for (int level = LOWEST; level <= shape.levels(); level++) {
+      SlowArray<Entry> array = arrays.get(level - LOWEST);
+      long prefix = linear >> shape.shift(level);
+      if (array != null) {
+        array.removeIf(e -> e.tag() == tag && e.pcid() == pcid && e.prefix() == prefix);
+      }
+    }
+  }
+
   void removeIf(Predicate<Entry> condition) {
     for (SlowArray<Entry> array : arrays) {
       if (array != null) {

@@ -120,6 +120,7 @@ public final class Translator {
     Walk walk = walk(registers, shape, pcid, demand);
     Page page = walk.page();
     if (page == null || !walk.succeeds()) {
+      dropFaulting(pcid, linear, shape);
       return new Result(0, new Fault(Fault.PF, walk.errorCode(), linear));
     }
     counters[HwEvent.WALKS_TO_4K.ordinal() + page.level() - 1]++;
@@ -203,6 +204,16 @@ public final class Translator {
   }
 
   // ---- invalidation ----
+
+  private void dropFaulting(int pcid, long linear, Shape shape) {
+    if (tlb != null) {
+      tlb.drop(currentTag, pcid, linear, false);
+      tlb.drop(currentTag, pcid, linear, true);
+    }
+    if (structures != null) {
+      structures.dropPath(currentTag, pcid, linear, shape);
+    }
+  }
 
   public void dropAll() {
     drop(e -> true, e -> true);
