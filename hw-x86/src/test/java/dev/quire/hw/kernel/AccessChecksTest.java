@@ -207,6 +207,7 @@ class AccessChecksTest {
     faults(USER_WRITE, PAGE, ErrorCode.P | ErrorCode.W | ErrorCode.U | ErrorCode.PK);
     faults(READ, NEIGHBOUR, ErrorCode.P | ErrorCode.PK);
     succeeds(FETCH, NEIGHBOUR);
+    succeeds(READ, PAGE); // cached again, where writes are denied only
     control(Kind.WRPKRU, 1 << 6);
     faults(READ, PAGE, ErrorCode.P | ErrorCode.PK);
     control(Kind.WRPKRU, 0);

@@ -3,7 +3,9 @@ package dev.quire.hw.kernel;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.quire.api.hw.Counters;
 import dev.quire.api.hw.ExitReason;
+import dev.quire.api.hw.HwEvent;
 import dev.quire.api.hw.NestedPaging.Format;
 import dev.quire.api.hw.Operation.Kind;
 import dev.quire.api.x86.Access;
@@ -326,6 +328,7 @@ class NestedInvalidationTest {
                 || it.kind() == LiveMappings.Kind.COMBINED_TABLE && it.covers(SMALL)
                 || it.isGuestPhysical() && it.covers(page),
         it -> it.kind() == LiveMappings.Kind.GUEST_PHYSICAL && it.covers(0x7001000));
+    assertThat(intel.cpu.counters.get(HwEvent.NESTED_FAULTS)).isEqualTo(1);
     intel.nest(page, 1, NestedGuest.EPT_LEAF);
     assertThat(intel.access(Access.WRITE, SMALL)).isEqualTo(ExitReason.DONE); // without INVEPT
   }
@@ -341,6 +344,25 @@ class NestedInvalidationTest {
         () -> amd.cpu.cpu.invlpga(SMALL, 2),
         it -> it.vpid() == 2 && isPage(it, SMALL),
         LiveMappings.Entry::isGuestPhysical);
+  }
+
+  @Test
+  void eachCountsAsWhatItIs() {
+    Counters counters = intel.cpu.counters;
+    counters.reset();
+    intel.cpu.cpu.invept(OTHER_ROOT);
+    intel.cpu.cpu.inveptAll();
+    assertThat(counters.get(HwEvent.INVEPT)).isEqualTo(2);
+    intel.cpu.cpu.invvpidAddress(1, SMALL);
+    assertThat(counters.get(HwEvent.INVVPID)).isEqualTo(1);
+    intel.cpu.cpu.invvpidContext(1);
+    assertThat(counters.get(HwEvent.INVVPID)).isEqualTo(2);
+    intel.cpu.cpu.invvpidContextNonGlobal(1);
+    assertThat(counters.get(HwEvent.INVVPID)).isEqualTo(3);
+    intel.cpu.cpu.invvpidAll();
+    assertThat(counters.get(HwEvent.INVVPID)).isEqualTo(4);
+    intel.cpu.cpu.invlpga(SMALL, 1);
+    assertThat(counters.get(HwEvent.INVLPGA)).isEqualTo(1);
   }
 
   @Test
