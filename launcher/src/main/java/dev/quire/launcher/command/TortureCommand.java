@@ -43,7 +43,7 @@ final class TortureCommand implements Callable<Integer> {
       split = ",",
       description = {
         "HVM guests under these backends, all with the same programs. Options stand behind a name:",
-        "native,shadow,shadow:oos=off,hap-npt,hap-ept."
+        "native,shadow,shadow:oos=off,hap-npt,hap-ept. With --pv: the one that PV domains are under."
       })
   private List<String> backends = List.of();
 
@@ -99,8 +99,12 @@ final class TortureCommand implements Callable<Integer> {
 
   private void refuseWhatDoesNotGoTogether() {
     CommandLine line = spec.commandLine();
-    if (pv == !backends.isEmpty()) {
+    if (!pv && backends.isEmpty()) {
       throw new CommandLine.ParameterException(line, "--pv or --paging is wanted");
+    }
+    if (pv && backends.size() > (swapEvery == 0 ? 1 : 0)) {
+      throw new CommandLine.ParameterException(
+          line, "--pv goes with one backend, and with --swap-every none is named");
     }
     if (swapEvery < 0 || !pv && swapEvery != 0) {
       throw new CommandLine.ParameterException(
@@ -116,7 +120,9 @@ final class TortureCommand implements Callable<Integer> {
   }
 
   private boolean ofPv(Launch launch) {
-    PvTorture.Findings findings = launch.pvTorture(seed, swapEvery).run(operations, this::tell);
+    String under = backends.isEmpty() ? "pv" : backends.get(0);
+    PvTorture.Findings findings =
+        launch.pvTorture(under, seed, swapEvery).run(operations, this::tell);
     findings.failure().forEach(out()::println);
     count("", findings.counts());
     return conclude(findings.failure().isEmpty(), findings.steps());

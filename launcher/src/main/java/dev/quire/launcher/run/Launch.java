@@ -150,14 +150,14 @@ public final class Launch implements AutoCloseable {
   /**
    * Two PV domains against each other.
    *
+   * @param named what they are under: {@code pv}, {@code shadow:rmap=on}
    * @param swapEvery after so many steps domains beside them go to shadow paging, or back; 0 for
    *     never
    * @throws InputException if no bundle that was started provides PV guests
    */
-  public PvTorture pvTorture(long seed, int swapEvery) {
+  public PvTorture pvTorture(String named, long seed, int swapEvery) {
     GuestInterface guest = pv(ServiceType.GUEST_INTERFACE);
-    PvTorture torture =
-        new PvTorture(machines(), hypervisors(), guest, pv(ServiceType.BACKEND), seed);
+    PvTorture torture = new PvTorture(machines(), hypervisors(), guest, withOptions(named), seed);
     return swapEvery == 0 ? torture : torture.swapping(backend("shadow"), swapEvery);
   }
 

@@ -162,7 +162,7 @@ public final class PvTorture {
   private TortureWorld world(int number) {
     Machine on = machine(number);
     Hypervisor hypervisor = hypervisors.create(on);
-    DomainSpec spec = DomainSpec.hvm(CPUS, TortureWorld.FRAMES);
+    DomainSpec spec = DomainSpec.hvm(CPUS, TortureWorld.FRAMES).withPool(POOL);
     GuestPolicy control =
         new GuestPolicy() {
           @Override
@@ -170,10 +170,9 @@ public final class PvTorture {
             return owner == 1;
           }
         };
-    boolean pools = other != null;
-    Domain first = create(hypervisor, pools ? spec.withPool(POOL) : spec, control);
-    Domain second = create(hypervisor, pools ? spec.withPool(POOL) : spec, GuestPolicy.PLAIN);
-    if (pools) { // in both worlds, so that frames have the same numbers
+    Domain first = create(hypervisor, spec, control);
+    Domain second = create(hypervisor, spec, GuestPolicy.PLAIN);
+    if (other != null) { // in both worlds, so that frames have the same numbers
       first.pool();
       second.pool();
     }

@@ -37,6 +37,20 @@ class PvTortureTest {
   }
 
   @Test
+  void domainsUnderShadowStandItOnMachinesThatCache() {
+    PvTorture torture =
+        new PvTorture(
+            new X86MachineFactory(),
+            new StandardHypervisorFactory(),
+            new PvInterface(),
+            new ShadowBackend(),
+            4);
+    Findings findings = torture.run(3_000, done -> {});
+    assertThat(findings.failure()).isEmpty();
+    assertThat(findings.counts().get("steps that ended with DONE")).isGreaterThan(1_000);
+  }
+
+  @Test
   void domainsThatGoToShadowsAndBackSeeTheSame() {
     PvTorture torture = torture(new X86MachineFactory(), 5).swapping(new ShadowBackend(), 50);
     Findings findings = torture.run(4_000, done -> {});
