@@ -89,6 +89,28 @@ class UnderShadowTest extends OneGuestTest {
     assertThat(guest.store(0, Addresses.gva(low), 1)).isEqualTo(RunResult.FAULT);
   }
 
+  /** Shadows of roots are kept when no vCPU uses them any more; not when they are roots no more. */
+  @Test
+  void aRootThatIsNoneAnyMoreIsOrdinaryMemory() {
+    swap(new ShadowBackend());
+    guest.copyRoot(A, LIST);
+    assertThat(guest.extended(LIST, 5, guest.mfn(A))).isZero();
+    assertThat(guest.extended(LIST, 5, guest.mfn(guest.bootTable(4)))).isZero();
+    assertThat(guest.unpin(LIST, A)).isZero();
+    guest.unprotect(A);
+    assertThat(guest.store(0, va(A, 9), 0x76000)).isEqualTo(RunResult.DONE);
+    assertThat(guest.load(0, va(A, 9))).isEqualTo(0x76000);
+    assertThat(guest.domain.paging().statistics().getOrDefault("emulated-table-writes", 0L))
+        .isZero();
+    guest.protect(A);
+    assertThat(guest.pin(LIST, A, 4)).isZero();
+    assertThat(guest.extended(LIST, 5, guest.mfn(A))).isZero();
+    assertThat(guest.load(0, va(A, 9))).isEqualTo(0x76000);
+    assertThat(guest.domain.paging().audit()).isEmpty();
+    assertThat(guest.extended(LIST, 5, guest.mfn(guest.bootTable(4)))).isZero();
+    assertThat(guest.unpin(LIST, A)).isZero();
+  }
+
   // ---- live migration ----
 
   @Test
