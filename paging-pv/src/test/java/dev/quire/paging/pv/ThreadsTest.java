@@ -5,7 +5,6 @@ import static dev.quire.paging.pv.PvGuest.PRESENT;
 import static dev.quire.paging.pv.PvGuest.WRITABLE;
 import static dev.quire.paging.pv.PvGuest.va;
 import static org.assertj.core.api.Assertions.assertThat;
-import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.quire.api.domain.GuestPolicy;
 import dev.quire.api.domain.RunResult;
@@ -35,6 +34,7 @@ class ThreadsTest {
   private static final long FIRST = 44;
   private static final int SHARED = 6;
   private static final int STEPS = 6_000;
+  private static final int ATTEMPTS = 100;
 
   private PvGuest guest = on(new PvHost());
 
@@ -148,14 +148,26 @@ class ThreadsTest {
     assertThat(guest.audit()).isEmpty();
   }
 
+  /** Threads meet by chance: on a busy machine perhaps not in one attempt. */
   @Test
-  void aCpuThatDoesNotFlushIsFoundOut() {
+  void aCpuThatDoesNotFlushIsFoundOut() throws Exception {
+    int attempts = 0;
+    while (!isFoundOut()) {
+      assertThat(++attempts).as("attempts").isLessThan(ATTEMPTS);
+    }
+  }
+
+  private boolean isFoundOut() throws Exception {
     Set<String> ignored = new HashSet<>();
     guest = on(new PvHost(ignored));
     guest.bootTable(1); // everything is there before the CPUs go deaf
     ignored.addAll(Set.of("flush", "requestFlush"));
-    assertThatThrownBy(this::aStoreThroughAnOldTranslationNeverReachesATable)
-        .isInstanceOfAny(ExecutionException.class, AssertionError.class);
+    try {
+      aStoreThroughAnOldTranslationNeverReachesATable();
+      return false;
+    } catch (ExecutionException | AssertionError found) {
+      return true;
+    }
   }
 
   private int pinAndUnpin(long page) {
