@@ -16,6 +16,9 @@ import java.util.List;
 final class ClassicOutOfSync implements SyncPolicy {
   private static final long ASSISTED = PageEntry.A | PageEntry.D;
 
+  /** The types of tables above the last level, a bit each. */
+  private static final int ABOVE = typesAbove();
+
   /** What a table has none of that is one: entries neither present nor empty. */
   private static final int STRANGE = 2;
 
@@ -33,6 +36,14 @@ final class ClassicOutOfSync implements SyncPolicy {
     graph = domain.graph();
     guest = domain.guest();
     counts = domain.counts();
+  }
+
+  private static int typesAbove() {
+    int types = 0;
+    for (int type = 0; type < ShadowKind.TYPES; type++) {
+      types |= ShadowKind.of(type).isLast() ? 0 : 1 << type;
+    }
+    return types;
   }
 
   /** A vCPU without paging writes no tables of its own; those of others go out of sync as ever. */
@@ -121,7 +132,24 @@ final class ClassicOutOfSync implements SyncPolicy {
     }
     counts.add(ShadowEvent.ADDRESS_CHECKS);
     mode.readPath(linear);
-    return isBehind(mode.path(), true) && resyncAll(ShadowEvent.RESYNC_ALL_INVLPG);
+    return (isBehind(mode.path(), true) || isAnyBehindAbove())
+        && resyncAll(ShadowEvent.RESYNC_ALL_INVLPG);
+  }
+
+  /**
+   * Whether any table above the last level has changed: INVLPG drops paging-structure entries of
+   * every address (SDM vol. 3, 4.10.4.1), so that no vCPU may go by an old one afterwards.
+   */
+  private boolean isAnyBehindAbove() {
+    for (int number = 0; number < tables.end(); number++) {
+      @Mfn long mfn = tables.frame(number);
+      if (mfn != FrameMapper.NONE
+          && (graph.typesOf(mfn) & ABOVE) != 0
+          && tables.nextDifference(number, 0) != ClassicOutOfSyncTables.NONE) {
+        return true;
+      }
+    }
+    return false;
   }
 
   // ---- in sync ----
